@@ -1,0 +1,88 @@
+"""Results for analysis: probabilities as a pyarrow dataset, mels as an xarray Dataset."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.dataset
+
+from birddask.errors import ConfigError
+from birddask.mels.store import open_store
+from birddask.outputs import stores
+from birddask.storage import Folder, absolute_url
+from birddask.table.parts import read_clips
+
+if TYPE_CHECKING:
+    import xarray
+
+_PARTITIONS = pa.schema([("site", pa.string()), ("month", pa.string())])
+
+
+def open_probabilities(output: str, model: str | None = None) -> pyarrow.dataset.Dataset:
+    """The probabilities of one model, with ``site`` and ``month`` as columns.
+
+    Args:
+        output: folder or URL of the job's output.
+        model: the folder below ``probabilities/``, without ``model=``; needed only if there are several.
+
+    Raises:
+        ConfigError: there are no probabilities, or several models' and none was named.
+    """
+    folder = Folder(absolute_url(output)).child("probabilities")
+    models = sorted({file.key.split("/")[0].removeprefix("model=") for file in folder.files()})
+    chosen = [name for name in models if model in (None, name)]
+    if len(chosen) != 1:
+        there = ", ".join(models) or "none"
+        raise ConfigError(f"name one model of {folder.url} (there: {there})")
+    filesystem, path = folder.child(f"model={chosen[0]}").for_arrow()
+    return pyarrow.dataset.dataset(
+        path,
+        filesystem=filesystem,
+        format="parquet",
+        partitioning=pyarrow.dataset.partitioning(_PARTITIONS, flavor="hive"),
+    )
+
+
+def open_mels(output: str, store: str | None = None) -> xarray.Dataset:
+    """The mels of one store as a lazy Dataset: ``mel`` (clip, channel, mel, frame) with the clips' columns.
+
+    Args:
+        output: folder or URL of the job's output.
+        store: the folder below ``mels/``; needed only if there are several.
+
+    Raises:
+        ConfigError: there are no mels, or several stores and none was named, or xarray is not installed.
+    """
+    if not importlib.util.find_spec("xarray"):
+        raise ConfigError("open_mels needs xarray: pip install 'birddask[analysis]'")
+    import dask.array  # noqa: PLC0415 - an extra
+    import xarray  # noqa: PLC0415 - an extra
+
+    folder = Folder(absolute_url(output))
+    names = stores(folder)
+    chosen = [name for name in names if store in (None, name)]
+    if len(chosen) != 1:
+        raise ConfigError(f"name one store of {folder.url}/mels (there: {', '.join(names) or 'none'})")
+    mel_store = open_store(folder.child("mels", chosen[0]))
+    rows = [
+        row
+        for file in mel_store.folder.files("clips")
+        for row in read_clips(mel_store.folder.read(file.key))
+    ]
+    array = mel_store.open_array()
+    mels = dask.array.from_array(array, chunks=(mel_store.clips_per_block, *array.shape[1:]))
+    index = [row.clip for row in rows]
+    start_times = pa.array([row.start_time_us for row in rows], pa.timestamp("us"))
+    return xarray.Dataset(
+        {"mel": (("clip", "channel", "mel", "frame"), mels[index])},
+        coords={
+            "clip": index,
+            "recording": ("clip", [row.recording for row in rows]),
+            "site": ("clip", [row.site for row in rows]),
+            "offset_us": ("clip", [row.offset_us for row in rows]),
+            "start_time": ("clip", start_times.to_numpy(zero_copy_only=False)),
+            "status": ("clip", [row.status for row in rows]),
+        },
+    )

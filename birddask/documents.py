@@ -1,0 +1,94 @@
+"""Job files, cluster files and model cards: YAML to frozen dataclasses and back.
+
+The only ``pydantic`` and ``yaml`` imports. A key that is not a field is an error that names the key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
+from birddask.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def document(cls: type[T]) -> type[T]:
+    """Mark a frozen dataclass as readable from a document, without unknown keys."""
+    return with_config(ConfigDict(extra="forbid"))(cls)
+
+
+def parse_yaml(content: bytes | str, source: str) -> dict[str, object]:
+    """The mapping at the top of a YAML text.
+
+    Raises:
+        ConfigError: not YAML, or no mapping with text keys at the top.
+    """
+    try:
+        parsed = yaml.safe_load(content)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{source} is not valid YAML: {error}") from error
+    if not isinstance(parsed, dict) or not all(isinstance(key, str) for key in parsed):
+        raise ConfigError(f"{source} must hold `key: value` lines at the top level")
+    return parsed
+
+
+def parse(cls: type[T], mapping: Mapping[str, object], source: str) -> T:
+    """A document's mapping as an instance of ``cls``.
+
+    Raises:
+        ConfigError: every key that is unknown, missing or of the wrong type, one line each.
+    """
+    try:
+        return TypeAdapter(cls).validate_python(mapping)
+    except ValidationError as error:
+        lines = [_explain(cls, details) for details in error.errors()]
+        raise ConfigError("\n".join(f"{source}: {line}" for line in lines)) from error
+
+
+def to_mapping(instance: Any) -> dict[str, Any]:
+    """A document as plain dicts, lists and scalars, ready for YAML or JSON."""
+    mapping: dict[str, Any] = TypeAdapter(type(instance)).dump_python(instance, mode="json")
+    return mapping
+
+
+def to_yaml(instance: Any) -> str:
+    """A document as YAML text, keys in the order of the fields."""
+    return yaml.safe_dump(to_mapping(instance), sort_keys=False, allow_unicode=True, width=100)
+
+
+def differences(ours: Any, theirs: Any) -> list[str]:
+    """The fields in which two documents of one kind differ, as ``field: ours, not theirs``."""
+    return _differences(to_mapping(ours), to_mapping(theirs), "")
+
+
+def _differences(ours: object, theirs: object, where: str) -> list[str]:
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        keys = [*ours, *(key for key in theirs if key not in ours)]
+        nested = (_differences(ours.get(k), theirs.get(k), f"{where}.{k}") for k in keys)
+        return [line for lines in nested for line in lines]
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        nested = (
+            _differences(a, b, f"{where}[{i}]")
+            for i, (a, b) in enumerate(zip(ours, theirs, strict=True))
+        )
+        return [line for lines in nested for line in lines]
+    return [] if ours == theirs else [f"{where.lstrip('.')}: {ours!r}, not {theirs!r}"]
+
+
+def _explain(cls: type[Any], details: Any) -> str:
+    where = ".".join(str(part) for part in details["loc"])
+    if details["type"] == "unexpected_keyword_argument":
+        known = [field.name for field in dataclasses.fields(cls)] if "." not in where else []
+        close = difflib.get_close_matches(where, known, n=1)
+        hint = f"; did you mean `{close[0]}`?" if close else ""
+        keys = f" (known keys: {', '.join(known)})" if known and not close else ""
+        return f"unknown key `{where}`{hint}{keys}"
+    if details["type"] in ("missing", "missing_argument"):
+        return f"the key `{where}` is missing"
+    return f"`{where}`: {details['msg']} (found {details['input']!r})"

@@ -1,0 +1,111 @@
+"""Tasks on a Dask cluster, a bounded number in flight; what fails is sorted, never dropped.
+
+Together with ``clusters`` the only ``distributed`` importer.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from distributed import Client, Future, as_completed
+from distributed.scheduler import KilledWorker
+
+from birddask.errors import BirddaskError, ModelError, TransientStorageError
+
+_LEAST_IN_FLIGHT = 64
+_IN_FLIGHT_PER_THREAD = 4
+_ATTEMPTS = 4
+
+Connect = Callable[[], Client]
+"""Gives the client of the cluster that a verb runs on; starts it where need be."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Done(Generic[Item, Result]):
+    """A task that came back."""
+
+    item: Item
+    result: Result
+
+
+@dataclass(frozen=True)
+class Failed(Generic[Item]):
+    """A task that will not come back."""
+
+    item: Item
+    error: BaseException
+
+    @property
+    def message(self) -> str:
+        """What happened, for the user."""
+        if isinstance(self.error, KilledWorker):
+            return "the workers that tried it died; memory may be short, or its data crash a library"
+        if isinstance(self.error, BirddaskError):
+            return str(self.error)
+        return f"{type(self.error).__name__}: {self.error}"
+
+
+def run_tasks(
+    client: Client,
+    name: str,
+    task: Callable[[Item], Result],
+    items: Iterable[Item],
+) -> Iterator[Done[Item, Result] | Failed[Item]]:
+    """Outcomes of ``task`` on every item, in the order in which they end.
+
+    Transient storage faults are repeated; items are taken only as fast as tasks end, so ``items`` may be endless.
+
+    Raises:
+        ModelError: the model can't be trusted on a worker; tasks that were not started are given up.
+    """
+    run = uuid.uuid4().hex[:8]
+    waiting = iter(items)
+    flight: dict[Future, tuple[Item, int]] = {}
+    completed = as_completed()
+    numbers = iter(range(1 << 62))
+
+    def submit(item: Item, attempt: int) -> None:
+        key = f"{name}-{run}-{next(numbers)}"
+        future = client.submit(task, item, key=key, pure=False)
+        flight[future] = (item, attempt)
+        completed.add(future)
+
+    try:
+        for _, item in zip(range(_window(client)), waiting, strict=False):
+            submit(item, 1)
+        while flight:
+            future = next(completed)
+            item, attempt = flight.pop(future)
+            error = future.exception() if future.status != "finished" else None
+            if error is None:
+                yield Done(item, future.result())
+            elif isinstance(error, TransientStorageError) and attempt < _ATTEMPTS:
+                submit(item, attempt + 1)
+                continue
+            elif isinstance(error, ModelError):
+                raise error
+            else:
+                yield Failed(item, error)
+            for following in waiting:
+                submit(following, 1)
+                break
+    finally:
+        client.cancel(list(flight))
+
+
+def _window(client: Client) -> int:
+    threads = sum(client.nthreads().values())
+    return max(_LEAST_IN_FLIGHT, _IN_FLIGHT_PER_THREAD * threads)
+
+
+
+def dashboard_link(client: Client) -> str | None:
+    """Where Dask's dashboard is served; None without the package ``bokeh``, which draws it."""
+    return client.dashboard_link if importlib.util.find_spec("bokeh") else None

@@ -1,0 +1,134 @@
+"""The job file: what to run, with defaults for all but three keys."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from birddask.documents import document, parse, parse_yaml
+from birddask.errors import ConfigError
+from birddask.mels.spec import MelSpec
+from birddask.models.card import ModelCard
+from birddask.recordings.inspect import ScanRule
+from birddask.recordings.sites import DEFAULT_PATTERN, site_of
+from birddask.storage import Folder, absolute_url, is_url
+from birddask.table.parts import PartLayout
+
+WIDE_LABELS_AT_MOST = 512
+_MIB = 1 << 20
+_UTC_OFFSET = re.compile(r"([+-])(\d{1,2}):(\d{2})")
+
+
+@document
+@dataclass(frozen=True)
+class Job:
+    """What to run.
+
+    Attributes:
+        archive: folder or URL of the recordings.
+        output: folder or URL of everything that is written.
+        model: name of a fetched model, or path or URL of a bundle.
+        overlap_s: overlap of clips in seconds; None takes the model's own.
+        dtype: how mels are stored; None takes the model's own.
+        site: where the site stands in a recording's path.
+        utc_offset: of times in file names that state no zone, as ``+hh:mm``.
+        table: ``wide`` (a column a label), ``long`` (a row a label), or ``auto``: wide up to 512 labels.
+        floor: smallest probability kept in a long table.
+        block_mib: mels in a block, in MiB; counts only when a store is made.
+    """
+
+    archive: str
+    output: str
+    model: str
+    overlap_s: float | None = None
+    dtype: Literal["float16", "float32"] | None = None
+    site: str = DEFAULT_PATTERN
+    utc_offset: str = "+00:00"
+    table: Literal["auto", "wide", "long"] = "auto"
+    floor: float = 0.01
+    block_mib: float = 64
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.floor < 1:
+            raise ConfigError(f"`floor` is {self.floor}, it must be from 0 up to 1")
+        if not self.block_mib > 0:
+            raise ConfigError(f"`block_mib` is {self.block_mib}, it must be positive")
+        site_of("", self.site)
+        self.scan_rule()
+
+    @property
+    def archive_folder(self) -> Folder:
+        """Where the recordings are."""
+        return Folder(absolute_url(self.archive))
+
+    @property
+    def output_folder(self) -> Folder:
+        """Where everything is written."""
+        return Folder(absolute_url(self.output))
+
+    @property
+    def block_bytes(self) -> int:
+        """Target size of a block's mels."""
+        return int(self.block_mib * _MIB)
+
+    def scan_rule(self) -> ScanRule:
+        """How recordings are placed and dated.
+
+        Raises:
+            ConfigError: the offset from UTC is not of the form ``+hh:mm``.
+        """
+        match = _UTC_OFFSET.fullmatch(self.utc_offset)
+        if match is None:
+            raise ConfigError(f"`utc_offset` is {self.utc_offset!r}, write it as '+05:30' or '-03:00'")
+        offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
+        signed = -offset if match[1] == "-" else offset
+        return ScanRule(self.site, signed // timedelta(microseconds=1))
+
+    def fit(self, card: ModelCard) -> ModelCard:
+        """The model's card with the job's overlap and dtype in its mel spec."""
+        return replace(card, mels=self._mel_spec(card.mels))
+
+    def layout(self, labels: int) -> PartLayout:
+        """How probabilities of so many labels are laid out."""
+        wide = self.table == "wide" or (self.table == "auto" and labels <= WIDE_LABELS_AT_MOST)
+        return PartLayout("wide", 0.0) if wide else PartLayout("long", self.floor)
+
+    def _mel_spec(self, spec: MelSpec) -> MelSpec:
+        clip = spec.clip
+        if self.overlap_s is not None:
+            overlap = round(self.overlap_s * clip.sample_rate_hz)
+            if not 0 <= overlap < clip.length_samples:
+                length_s = clip.length_samples / clip.sample_rate_hz
+                raise ConfigError(
+                    f"`overlap_s` is {self.overlap_s}, it must be from 0 up to the clip's {length_s:g} s"
+                )
+            clip = replace(clip, hop_samples=clip.length_samples - overlap)
+        return replace(spec, clip=clip, dtype=self.dtype or spec.dtype)
+
+
+def read_job_file(path: Path) -> Job:
+    """The job that a YAML file describes; relative paths in it are taken from the file's folder.
+
+    Raises:
+        ConfigError: the file is missing or wrong.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"the job file {path} can't be read: {error.strerror}") from error
+    job = parse(Job, parse_yaml(content, str(path)), str(path))
+    base = path.resolve().parent
+    model_is_path = "/" in job.model
+    return replace(
+        job,
+        archive=_from(base, job.archive),
+        output=_from(base, job.output),
+        model=_from(base, job.model) if model_is_path else job.model,
+    )
+
+
+def _from(base: Path, place: str) -> str:
+    return place if is_url(place) else str(base / Path(place).expanduser())

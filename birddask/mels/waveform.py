@@ -1,0 +1,82 @@
+"""The clips of a stretch as waveforms, read in pieces of bounded size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from birddask.mels.resample import InputSpan, input_span, resample_clip
+from birddask.plan import ClipRule, Stretch
+from birddask.recordings.reader import bytes_per_frame, open_samples
+from birddask.storage import Folder
+
+# One read: large enough for a bucket's latency, small against a worker's memory at any rate and length.
+_PIECE_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class ClipSound:
+    """One clip, ready for the front end.
+
+    Attributes:
+        waveform: float32 (clip length,) at the rate of the clip rule.
+        level_dbfs: root mean square of what was recorded, against a full-scale constant; None if all samples are 0.
+    """
+
+    waveform: NDArray[np.float32]
+    level_dbfs: float | None
+
+
+def clip_sounds(archive: Folder, stretch: Stretch, rule: ClipRule) -> Iterator[ClipSound]:
+    """The clips of a stretch in order.
+
+    Raises:
+        RecordingError: the recording can't be read, from here on.
+        FileNotFoundError: it has gone since the scan.
+    """
+    recording = stretch.recording
+    spans = [
+        input_span(
+            clip * rule.hop_samples,
+            rule.length_samples,
+            rule.sample_rate_hz,
+            recording.sample_rate_hz,
+            recording.frames,
+        )
+        for clip in range(stretch.first_clip, stretch.first_clip + stretch.clips)
+    ]
+    with open_samples(archive, recording) as read:
+        for piece in _pieces(spans, _PIECE_BYTES // bytes_per_frame(recording)):
+            first, end = piece[0].first_frame, piece[-1].end_frame
+            samples = read(first, end - first)
+            for span in piece:
+                frames = samples[span.first_frame - first : span.end_frame - first]
+                waveform = resample_clip(
+                    frames,
+                    span,
+                    rule.length_samples,
+                    rule.sample_rate_hz,
+                    recording.sample_rate_hz,
+                )
+                yield ClipSound(waveform, _level_dbfs(frames))
+
+
+def _pieces(spans: list[InputSpan], frames_at_most: int) -> Iterator[list[InputSpan]]:
+    """Runs of consecutive spans that together fit, at least one span each."""
+    piece: list[InputSpan] = []
+    for span in spans:
+        if piece and span.end_frame - piece[0].first_frame > frames_at_most:
+            yield piece
+            piece = []
+        piece.append(span)
+    if piece:
+        yield piece
+
+
+def _level_dbfs(samples: NDArray[np.float32]) -> float | None:
+    power = float(np.mean(np.square(samples, dtype=np.float64)))
+    return None if power == 0 else 10 * math.log10(power)

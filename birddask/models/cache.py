@@ -1,0 +1,51 @@
+"""Where models lie on this machine, and how a name, a path or a URL becomes a bundle's folder."""
+
+from __future__ import annotations
+
+import os
+
+import platformdirs
+
+from birddask.errors import ConfigError
+from birddask.models.bundle import CARD
+from birddask.storage import Folder
+
+CACHE_VARIABLE = "BIRDDASK_CACHE"
+
+
+def models_folder() -> Folder:
+    """The per-user folder of bundles; the environment variable BIRDDASK_CACHE moves it."""
+    root = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("birddask")
+    return Folder(os.path.abspath(root)).child("models")
+
+
+def cached_models() -> list[str]:
+    """Names of the bundles in the cache."""
+    suffix = f"/{CARD}"
+    return [
+        file.key.removesuffix(suffix)
+        for file in models_folder().files()
+        if file.key.endswith(suffix) and file.key.count("/") == 1
+    ]
+
+
+def find_bundle(model: str) -> Folder:
+    """The folder of a model given by its name in the cache, a path, or a URL.
+
+    Raises:
+        ConfigError: there is no bundle of that name or in that place.
+    """
+    named = "/" not in model and "\\" not in model
+    folder = models_folder().child(model) if named else Folder(model)
+    if folder.exists(CARD):
+        return folder
+    if named and os.path.isdir(model):
+        raise ConfigError(f"the model {model!r} is not in the cache; for the folder write ./{model}")
+    known = ", ".join(cached_models()) or "none"
+    what = (
+        f"there is no model named {model!r} in {models_folder().url} (there: {known}); "
+        f"fetch it with `birddask models get {model}` or give the path of a bundle"
+        if named
+        else f"there is no model bundle in {model}: it has no {CARD}"
+    )
+    raise ConfigError(what)

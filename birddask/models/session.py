@@ -1,0 +1,134 @@
+"""Mels to probabilities with ONNX Runtime (the only ``onnxruntime`` import)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from birddask.errors import ModelError
+from birddask.models.bundle import Bundle
+from birddask.models.card import ModelCard
+
+Array32 = NDArray[np.float32]
+
+# Clips scored together: measured as the knee for BirdNET on one core (docs/design/0004).
+_CLIPS_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A network ready to score; safe to use from several threads."""
+
+    card: ModelCard
+    labels: tuple[str, ...]
+    _session: onnxruntime.InferenceSession
+
+    def probabilities(self, mels: NDArray[np.floating]) -> Array32:
+        """The probability of each label in each clip.
+
+        Args:
+            mels: (clip, channel, mel, frame), of any float type.
+
+        Returns:
+            float32 (clip, label) in [0, 1].
+
+        Raises:
+            ModelError: the network gave a NaN or an infinity, or not one score a label.
+        """
+        scores = [
+            self._scores(mels[start : start + _CLIPS_AT_ONCE])
+            for start in range(0, len(mels), _CLIPS_AT_ONCE)
+        ]
+        if not scores:
+            return np.empty((0, len(self.labels)), np.float32)
+        return np.concatenate(scores)
+
+    def _scores(self, mels: NDArray[np.floating]) -> Array32:
+        batch = mels.astype(np.float32)
+        if self.card.input.before == "min_max":
+            batch = _min_max(batch)
+        if self.card.input.layout == "mel_frame_channel":
+            batch = batch.transpose(0, 2, 3, 1)
+        (raw,) = self._session.run(
+            [self.card.output.name], {self.card.input.name: np.ascontiguousarray(batch)}
+        )
+        if raw.shape != (len(mels), len(self.labels)):
+            raise ModelError(
+                f"the network of {self.card.name} gives scores of shape {raw.shape} for {len(mels)} clips, "
+                f"its bundle has {len(self.labels)} labels"
+            )
+        if not np.isfinite(raw).all():
+            raise ModelError(f"the network of {self.card.name} gave a score that is not a number")
+        return _activate(raw.astype(np.float32, copy=False), self.card.output.activation)
+
+
+def start_classifier(bundle: Bundle) -> Classifier:
+    """A classifier on one thread of the CPU, after it has scored the bundle's known clip.
+
+    Raises:
+        ModelError: ONNX Runtime refuses the network, its names are not those of the card, or the answer is off.
+    """
+    classifier = Classifier(bundle.card, bundle.labels, _start_session(bundle.network, bundle.card))
+    scores = classifier.probabilities(bundle.known_answer.mels[np.newaxis])[0]
+    off = float(np.abs(scores - bundle.known_answer.probabilities).max())
+    if not off <= bundle.card.tolerance:
+        raise ModelError(
+            f"{bundle.card.name} scores its known clip wrongly on this machine: off by {off:.2g}, "
+            f"at most {bundle.card.tolerance:.2g} is allowed; nothing was scored"
+        )
+    return classifier
+
+
+def score_unsealed(
+    card: ModelCard, labels: tuple[str, ...], network: bytes, mels: Array32
+) -> Array32:
+    """What a network that has no known answer yet says of one clip's mels: float32 (label,)."""
+    classifier = Classifier(card, labels, _start_session(network, card))
+    scores: Array32 = classifier.probabilities(mels[np.newaxis])[0]
+    return scores
+
+
+def _start_session(network: bytes, card: ModelCard) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    # Parallelism is Dask's: one thread a session, so that workers do not fight for cores.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(
+            network, options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # ONNX Runtime's own exceptions have no common base
+        raise ModelError(f"ONNX Runtime can't load the network of {card.name}: {error}") from error
+    inputs = [each.name for each in session.get_inputs()]
+    outputs = [each.name for each in session.get_outputs()]
+    if inputs != [card.input.name] or card.output.name not in outputs:
+        raise ModelError(
+            f"the network of {card.name} has the inputs {inputs} and the outputs {outputs}; its card names "
+            f"{card.input.name!r} and {card.output.name!r}"
+        )
+    return session
+
+
+def _min_max(batch: Array32) -> Array32:
+    """Each clip scaled to [0, 1]; a constant clip becomes 0."""
+    axes = (1, 2, 3)
+    low = batch.min(axis=axes, keepdims=True)
+    span = batch.max(axis=axes, keepdims=True) - low
+    scaled: Array32 = (batch - low) / np.where(span > 0, span, np.float32(1))
+    return scaled
+
+
+def _activate(raw: Array32, activation: str) -> Array32:
+    if activation == "sigmoid":
+        # exp of a negative number only: no overflow at either end.
+        small = np.exp(-np.abs(raw))
+        return np.where(raw >= 0, 1 / (1 + small), small / (1 + small))
+    if activation == "softmax":
+        exponentials = np.exp(raw - raw.max(axis=1, keepdims=True))
+        normalised: Array32 = exponentials / exponentials.sum(axis=1, keepdims=True)
+        return normalised
+    return raw

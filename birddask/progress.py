@@ -1,0 +1,113 @@
+"""Events for a person: a live line on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from birddask.events import Advanced, Begun, BlockFailed, Event, Watch
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+@contextlib.contextmanager
+def shown(console: Console) -> Iterator[Watch]:
+    """A function that shows events on the console until the context ends."""
+    if not console.is_terminal:
+        yield _Lines(console).watch
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[detail]}"))
+    with Progress(*columns, console=console, transient=True) as bar:
+        yield _Bar(console, bar).watch
+
+
+class _Meter:
+    """Running totals of the activity at hand."""
+
+    def __init__(self, begun: Begun) -> None:
+        self.begun = begun
+        self.done = 0
+        self._audio_s = 0.0
+        self._quarantined = 0
+        self._started_s = time.monotonic()
+
+    def add(self, advanced: Advanced) -> None:
+        self.done += advanced.count
+        self._audio_s += advanced.audio_s
+        self._quarantined += advanced.quarantined
+
+    def text(self) -> str:
+        elapsed_s = max(time.monotonic() - self._started_s, 1e-9)
+        parts = [f"{self.done}/{self.begun.total} {self.begun.things}"]
+        if self._audio_s:
+            parts.append(f"{self._audio_s / 3600:.2f} h of audio")
+            parts.append(f"{self._audio_s / elapsed_s:.0f}x real time")
+        if 0 < self.done < self.begun.total:
+            parts.append(f"{_span(elapsed_s / self.done * (self.begun.total - self.done))} left")
+        if self._quarantined:
+            parts.append(f"{self._quarantined} clips quarantined")
+        return ", ".join(parts)
+
+
+class _Lines:
+    """Plain lines, at most one in ten seconds, and one at the end of an activity."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._next_s = 0.0
+
+    def watch(self, event: Event) -> None:
+        if isinstance(event, Begun):
+            self._meter = _Meter(event)
+            self._print(f"{event.total} {event.things}{_link(event)}")
+        elif isinstance(event, BlockFailed):
+            self._print(f"block {event.block} failed: {event.message}")
+        else:
+            self._meter.add(event)
+            if time.monotonic() >= self._next_s or self._meter.done == self._meter.begun.total:
+                self._print(self._meter.text())
+
+    def _print(self, text: str) -> None:
+        self._next_s = time.monotonic() + _SECONDS_BETWEEN_LINES
+        self._console.print(f"{self._meter.begun.activity}: {text}", markup=False, soft_wrap=True)
+
+
+class _Bar:
+    """One live bar an activity."""
+
+    def __init__(self, console: Console, bar: Progress) -> None:
+        self._console = console
+        self._bar = bar
+
+    def watch(self, event: Event) -> None:
+        if isinstance(event, Begun):
+            self._meter = _Meter(event)
+            if event.dashboard:
+                self._print(f"dashboard: {event.dashboard}")
+            self._task: TaskID = self._bar.add_task(
+                event.activity, total=event.total, detail=self._meter.text()
+            )
+        elif isinstance(event, BlockFailed):
+            self._print(f"block {event.block} failed: {event.message}")
+        else:
+            self._meter.add(event)
+            self._bar.update(self._task, advance=event.count, detail=self._meter.text())
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _link(event: Begun) -> str:
+    return f", dashboard: {event.dashboard}" if event.dashboard else ""
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes else f"{rest} s"

@@ -1,0 +1,93 @@
+"""Samples of a span of a recording: WAV by byte ranges, the rest through libsndfile."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from birddask.errors import RecordingError
+from birddask.recordings import sndfile
+from birddask.recordings.recording import Recording
+from birddask.storage import Folder
+
+Samples = NDArray[np.float32]
+"""One channel, in [-1, 1]."""
+
+ReadSpan = Callable[[int, int], Samples]
+"""Samples from a first frame, a number of them; channels are averaged."""
+
+
+@contextlib.contextmanager
+def open_samples(archive: Folder, recording: Recording) -> Iterator[ReadSpan]:
+    """A function that reads spans of a usable recording; no span may reach beyond its last frame.
+
+    Raises:
+        RecordingError: ``short_read`` (fewer samples than the scan found) or ``unreadable``; from the function too.
+        FileNotFoundError: the file has gone since the scan.
+    """
+    if recording.container == "sndfile":
+        with archive.open(recording.path) as stream, sndfile.opened(stream) as sound:
+            yield lambda first, frames: _one_channel(
+                _whole(sndfile.read_frames(sound, first, frames), frames)
+            )
+    else:
+        yield lambda first, frames: _read_wav(archive, recording, first, frames)
+
+
+def bytes_per_frame(recording: Recording) -> int:
+    """Bytes that one frame takes in memory when it is read, before it becomes float32."""
+    if recording.container == "sndfile":
+        return 4 * recording.channels
+    return _DTYPES[recording.encoding].itemsize * recording.channels
+
+
+def _read_wav(archive: Folder, recording: Recording, first: int, frames: int) -> Samples:
+    stride = bytes_per_frame(recording)
+    start = recording.data_offset_bytes + first * stride
+    content = archive.read_range(recording.path, start, start + frames * stride)
+    whole = content[: len(content) // stride * stride]
+    return _one_channel(
+        _whole(decode_pcm(whole, recording.encoding).reshape(-1, recording.channels), frames)
+    )
+
+
+def _whole(samples: Samples, frames: int) -> Samples:
+    if len(samples) != frames:
+        raise RecordingError("short_read", f"{len(samples)} of {frames} frames could be read")
+    return samples
+
+
+def _one_channel(samples: Samples) -> Samples:
+    if samples.shape[1] == 1:
+        return samples[:, 0]
+    mixed: Samples = samples.mean(axis=1, dtype=np.float32)
+    return mixed
+
+
+_DTYPES = {
+    "pcm_u8": np.dtype("u1"),
+    "pcm_16": np.dtype("<i2"),
+    "pcm_24": np.dtype("V3"),
+    "pcm_32": np.dtype("<i4"),
+    "float_32": np.dtype("<f4"),
+    "float_64": np.dtype("<f8"),
+}
+
+
+def decode_pcm(content: bytes, encoding: str) -> Samples:
+    """Interleaved little-endian samples as float32, scaled as libsndfile does: by 2 to the bits less one."""
+    if encoding == "pcm_24":
+        widened = np.zeros((len(content) // 3, 4), np.uint8)
+        widened[:, 1:] = np.frombuffer(content, np.uint8).reshape(-1, 3)
+        return widened.view("<i4")[:, 0].astype(np.float32) * np.float32(2.0**-31)
+    stored = np.frombuffer(content, _DTYPES[encoding])
+    if encoding == "pcm_u8":
+        return (stored.astype(np.float32) - np.float32(128)) * np.float32(2.0**-7)
+    if encoding == "pcm_16":
+        return stored.astype(np.float32) * np.float32(2.0**-15)
+    if encoding == "pcm_32":
+        return stored.astype(np.float32) * np.float32(2.0**-31)
+    return stored.astype(np.float32)

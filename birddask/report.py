@@ -1,0 +1,94 @@
+"""Accounting and plans as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from birddask.accounting import Accounting, RecordingCounts, StageCounts
+from birddask.documents import to_yaml
+from birddask.job import Job
+from birddask.stages.blocks import Ended
+from birddask.stages.prepared import Prepared
+from birddask.stages.reporting import Intention
+
+
+def recordings_lines(counts: RecordingCounts) -> Iterator[str]:
+    """Law 4 for the files of the archive."""
+    yield (
+        f"recordings: {counts.found} found = {counts.usable} usable ({counts.usable_hours:.2f} h) + "
+        f"{counts.quarantined} quarantined + {counts.ignored} ignored"
+    )
+    yield from _reasons("quarantined", counts.quarantine_reasons)
+    yield from _reasons("ignored", counts.ignore_reasons)
+
+
+def accounting_lines(accounting: Accounting) -> Iterator[str]:
+    """Law 4 for the whole output."""
+    yield from recordings_lines(accounting.recordings)
+    yield _stage("mels", "made", accounting.mels)
+    yield _stage("scores", "scored", accounting.scores)
+
+
+def ended_lines(ended: Ended) -> Iterator[str]:
+    """What a verb did, and how the output stands."""
+    if ended.blocks:
+        yield (
+            f"done: {ended.blocks} blocks, {ended.audio_s / 3600:.2f} h of audio in {ended.wall_s:.1f} s, "
+            f"{ended.audio_s / ended.wall_s:.0f}x real time"
+        )
+    yield from accounting_lines(ended.accounting)
+    for block, message in sorted(ended.failures.items()):
+        yield f"block {block} failed: {message}"
+    if not ended.complete:
+        yield "not complete: run the same command again to go on with what is pending"
+    elif not ended.blocks:
+        yield "nothing is left to do"
+
+
+def intention_lines(prepared: Prepared, intention: Intention) -> Iterator[str]:
+    """What a run would do, with every setting that holds."""
+    clip = prepared.card.mels.clip
+    yield from job_lines(prepared.job)
+    yield (
+        f"model: {prepared.card.title}, {prepared.card.licence}; clips of "
+        f"{clip.length_samples / clip.sample_rate_hz:g} s every {clip.hop_samples / clip.sample_rate_hz:g} s "
+        f"at {clip.sample_rate_hz} Hz"
+    )
+    yield from recordings_lines(intention.recordings)
+    yield f"new files: {intention.new_files}"
+    clips = sum(intention.clips_by_site.values())
+    yield (
+        f"plan: {clips} clips in {intention.blocks} blocks of up to "
+        f"{intention.store.clips_per_block}, {intention.blocks_pending} blocks to do"
+    )
+    for site, count in intention.clips_by_site.items():
+        yield f"  site {site}: {count} clips"
+    yield (
+        f"store: {intention.store.folder.url}, at most {_size(intention.store_bytes)} before compression"
+    )
+    yield f"memory: about {_size(intention.worker_bytes)} a worker"
+    yield f"probabilities: {prepared.results.folder.url}, {prepared.results.layout.kind} tables"
+    yield "nothing was written"
+
+
+def job_lines(job: Job) -> Iterator[str]:
+    """Every setting of a job, defaults included, as it would stand in its file."""
+    for line in to_yaml(job).splitlines():
+        yield f"  {line}"
+
+
+def _stage(name: str, done: str, counts: StageCounts) -> str:
+    return (
+        f"{name}: {counts.clips_planned} clips planned = {counts.clips_done} {done} + "
+        f"{counts.clips_silent} silent + {counts.clips_quarantined} quarantined + "
+        f"{counts.clips_pending} pending ({counts.blocks_done} of {counts.blocks_planned} blocks)"
+    )
+
+
+def _reasons(status: str, reasons: Mapping[str, int]) -> Iterator[str]:
+    for reason, count in reasons.items():
+        yield f"  {status}: {count} x {reason}"
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / (1 << 30):.2f} GiB"

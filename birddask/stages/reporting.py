@@ -1,0 +1,86 @@
+"""``status`` and ``--dry-run``: what is, and what would be; nothing is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from birddask.accounting import Accounting, RecordingCounts, account, count_recordings
+from birddask.engine import Connect
+from birddask.events import Watch
+from birddask.mels.store import MelStore
+from birddask.outputs import read_scans
+from birddask.stages.prepared import Prepared, committed, plan, require_scanned
+from birddask.stages.scanning import inspect_new
+from birddask.table.results import block_numbers
+
+# Measured on BirdNET (tests/benchmarks/memory.py): libraries, network and decoder, then copies of a block's mels
+# while its shard is encoded.
+_WORKER_BASE_BYTES = 600 << 20
+_COPIES_OF_A_BLOCK = 3
+
+
+@dataclass(frozen=True)
+class Intention:
+    """What ``run`` would do.
+
+    Attributes:
+        recordings: in the archive, new ones included.
+        new_files: not in the recordings tables yet.
+        clips_by_site: in the whole plan.
+        blocks_pending: of ``blocks``, without mels or without a part.
+        store: of the mels, as it is or would be made.
+        store_bytes: mels of all clips, before compression.
+        worker_bytes: memory that a worker will need, about.
+    """
+
+    recordings: RecordingCounts
+    new_files: int
+    clips_by_site: Mapping[str, int]
+    blocks: int
+    blocks_pending: int
+    store: MelStore
+    store_bytes: int
+    worker_bytes: int
+
+
+def status(prepared: Prepared) -> Accounting:
+    """The state of the output, from what lies in it.
+
+    Raises:
+        ConfigError: nothing was scanned yet.
+    """
+    store = prepared.store()
+    scans = read_scans(prepared.job.output_folder)
+    require_scanned(prepared.job, scans)
+    return account(scans, plan(scans, store), store, block_numbers(prepared.results.folder))
+
+
+def intend(prepared: Prepared, connect: Connect, watch: Watch) -> Intention:
+    """What ``run`` would do.
+
+    Raises:
+        ConfigError: the archive can't be read.
+    """
+    scans = read_scans(prepared.job.output_folder)
+    new = inspect_new(prepared.job, scans, connect, watch)
+    scans.append(new)
+    store = prepared.store()
+    done = committed(prepared, store)
+    sites: Counter[str] = Counter()
+    blocks = pending = 0
+    for block in plan(scans, store):
+        sites[block.site] += block.clips
+        blocks += 1
+        pending += done.left_to_run(block) is not None
+    return Intention(
+        recordings=count_recordings(scans),
+        new_files=len(new),
+        clips_by_site=dict(sorted(sites.items())),
+        blocks=blocks,
+        blocks_pending=pending,
+        store=store,
+        store_bytes=sites.total() * store.clip_bytes,
+        worker_bytes=_WORKER_BASE_BYTES + _COPIES_OF_A_BLOCK * store.block_bytes,
+    )

@@ -1,0 +1,195 @@
+"""Folders behind fsspec URLs: list, read ranges, publish whole files (the only ``fsspec`` import).
+
+A ``Folder`` holds no connection and no secret: it pickles as its URL and finds its filesystem where it is used, one
+instance a process, without listing caches.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+import fsspec
+from fsspec.asyn import AsyncFileSystem
+from fsspec.implementations.local import LocalFileSystem
+
+from birddask.errors import ConfigError, StorageError, TransientStorageError
+
+_READ_AHEAD_BYTES = 1 << 20
+_PARTIAL_SUFFIX = ".partial"
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file in a listing; ``key`` is its path below the folder, with forward slashes."""
+
+    key: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A directory or a bucket prefix."""
+
+    url: str
+
+    def child(self, *names: str) -> Folder:
+        """A folder below this one."""
+        return Folder("/".join([self.url.rstrip("/"), *names]))
+
+    def place(self, key: str) -> str:
+        """The URL of a file below this folder, for messages."""
+        return f"{self.url.rstrip('/')}/{key}"
+
+    def exists(self, key: str = "") -> bool:
+        """Whether a file, or the folder itself, is there."""
+        with self._errors(key):
+            return bool(self._filesystem().exists(self._path(key)))
+
+    def files(self, below: str = "") -> Iterator[FoundFile]:
+        """All files at any depth below a subfolder, ordered by key; none if it does not exist.
+
+        Raises:
+            StorageError: a folder on the way can't be listed; leaving it out would lose files without a word.
+        """
+        root = self._path("")
+        with self._errors(below):
+            found = self._listing(self._path(below))
+        for path, size_bytes in sorted(found.items()):
+            yield FoundFile(path[len(root) :].lstrip("/"), size_bytes)
+
+    def read(self, key: str) -> bytes:
+        """The content of a file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        with self._errors(key):
+            return bytes(self._filesystem().cat_file(self._path(key)))
+
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        """The bytes from ``start`` up to ``end`` of a file, fewer where it ends before.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        with self._errors(key):
+            return bytes(self._filesystem().cat_file(self._path(key), start=start, end=end))
+
+    @contextlib.contextmanager
+    def open(self, key: str) -> Iterator[BinaryIO]:
+        """A seekable stream over a file, for decoders that seek by themselves."""
+        with (
+            self._errors(key),
+            self._filesystem().open(
+                self._path(key), "rb", block_size=_READ_AHEAD_BYTES, cache_type="readahead"
+            ) as stream,
+        ):
+            yield cast(BinaryIO, stream)
+
+    def publish(self, key: str, content: bytes) -> None:
+        """Write a file so that others see all of it or nothing, replacing what was there."""
+        filesystem, path = self._filesystem(), self._path(key)
+        with self._errors(key):
+            if isinstance(filesystem, LocalFileSystem):
+                _replace_local_file(path, content)
+            else:
+                filesystem.pipe_file(path, content)
+
+    def remove(self, key: str) -> None:
+        """Delete a file; nothing happens if it is not there."""
+        with self._errors(key), contextlib.suppress(FileNotFoundError):
+            self._filesystem().rm_file(self._path(key))
+
+    def for_arrow(self) -> tuple[fsspec.AbstractFileSystem | None, str]:
+        """A filesystem and path as pyarrow takes them; None for this machine's own files."""
+        filesystem = self._filesystem()
+        local = isinstance(filesystem, LocalFileSystem)
+        return None if local else filesystem, self._path("")
+
+    def require_readable(self, what: str) -> None:
+        """Raise ConfigError unless the folder is there and can be listed."""
+        try:
+            there = self.exists()
+        except (StorageError, TransientStorageError) as error:
+            raise ConfigError(f"the {what} {self.url} can't be reached: {error}") from error
+        if not there:
+            raise ConfigError(f"the {what} {self.url} does not exist; check the path or the URL")
+
+    def require_writable(self, what: str) -> None:
+        """Raise ConfigError unless a file can be written in the folder and deleted again."""
+        probe = f".write-probe-{uuid.uuid4().hex}"
+        try:
+            self.publish(probe, b"")
+            self.remove(probe)
+        except (StorageError, TransientStorageError) as error:
+            raise ConfigError(f"the {what} {self.url} can't be written: {error}") from error
+
+    def _listing(self, top: str) -> dict[str, int]:
+        filesystem = self._filesystem()
+        if not filesystem.exists(top):
+            return {}
+        if isinstance(filesystem, AsyncFileSystem):
+            # One flat listing of the prefix; it raises what goes wrong.
+            listing = filesystem.find(top, detail=True, withdirs=False)
+            return {path: int(details["size"]) for path, details in listing.items()}
+        # `find` would leave out a folder that can't be listed; `walk` can be told to raise.
+        return {
+            details["name"]: int(details["size"])
+            for _, _, files in filesystem.walk(top, detail=True, on_error="raise")
+            for details in files.values()
+        }
+
+    def _filesystem(self) -> fsspec.AbstractFileSystem:
+        try:
+            filesystem, _ = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
+        except (ValueError, ImportError) as error:
+            raise ConfigError(f"the URL {self.url} can't be used: {error}") from error
+        return filesystem
+
+    def _path(self, key: str) -> str:
+        _, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
+        return f"{root.rstrip('/')}/{key}" if key else str(root)
+
+    @contextlib.contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        """Sort what filesystems raise into: not there, refused for good, may pass."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+            raise StorageError(f"{self.place(key)}: {error}") from error
+        except OSError as error:
+            raise TransientStorageError(f"{self.place(key)}: {error}") from error
+
+
+def is_url(place: str) -> bool:
+    """Whether a place is a URL rather than a path on this machine."""
+    return "://" in place or "::" in place
+
+
+def absolute_url(place: str) -> str:
+    """A URL as it is, a path made absolute, so that it means the same to every worker."""
+    return place if is_url(place) else os.path.abspath(os.path.expanduser(place))
+
+
+def _replace_local_file(path: str, content: bytes) -> None:
+    """Write beside the target, flush to the disk, then rename: a kill leaves at most a partial file."""
+    directory = os.path.dirname(path)
+    os.makedirs(directory, exist_ok=True)
+    partial = f"{path}.{uuid.uuid4().hex}{_PARTIAL_SUFFIX}"
+    try:
+        with open(partial, "xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(partial)
+        raise

@@ -1,0 +1,85 @@
+"""Where the probabilities of one model lie, and what each part records of itself."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from birddask.documents import to_mapping
+from birddask.fingerprint import fingerprint
+from birddask.models.card import ModelCard
+from birddask.plan import Block
+from birddask.storage import Folder
+from birddask.table.parts import ClipRow, PartLayout, probabilities_file
+
+_PART = re.compile(r"(?:^|/)block-(\d+)\.parquet$")
+_SCHEMA = 1
+# Packages whose version can change a number.
+_SOFTWARE = ("birddask", "numpy", "onnxruntime", "soundfile", "soxr")
+
+
+@dataclass(frozen=True)
+class Results:
+    """The parts of one model over one store.
+
+    Attributes:
+        output: of the job.
+        card: of the model, with the mel spec of the store in it.
+        layout: of the parts.
+    """
+
+    output: Folder
+    card: ModelCard
+    layout: PartLayout
+
+    @property
+    def folder(self) -> Folder:
+        """The folder of all parts; every setting that changes a row is in its name."""
+        decides = [self.card.fingerprint, asdict(self.layout), _SCHEMA]
+        return self.output.child(
+            "probabilities", f"model={self.card.name}-{fingerprint(decides)}"
+        )
+
+    def write(
+        self,
+        block: Block,
+        rows: Sequence[ClipRow],
+        probabilities: NDArray[np.float32],
+        labels: Sequence[str],
+    ) -> None:
+        """Publish the part of a block, which commits the block."""
+        content = probabilities_file(rows, probabilities, labels, self.layout, self._metadata())
+        self.folder.publish(part_key(block), content)
+
+    def _metadata(self) -> dict[str, object]:
+        return {
+            "schema": _SCHEMA,
+            "model": to_mapping(self.card),
+            "model_fingerprint": self.card.fingerprint,
+            "mel_spec_fingerprint": self.card.mels.fingerprint,
+            "layout": asdict(self.layout),
+            "software": _software_versions(),
+        }
+
+
+def part_key(block: Block) -> str:
+    """Where the part of a block lies below the folder of its results; hive partitions, percent-encoded."""
+    return f"site={quote(block.site, safe='')}/month={block.month}/block-{block.number:06d}.parquet"
+
+
+def block_numbers(folder: Folder) -> set[int]:
+    """The numbers of all blocks that have a file below a folder: one listing."""
+    matches = (_PART.search(file.key) for file in folder.files())
+    return {int(match[1]) for match in matches if match}
+
+
+@functools.cache
+def _software_versions() -> dict[str, str]:
+    return {package: importlib.metadata.version(package) for package in _SOFTWARE}

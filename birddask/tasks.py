@@ -1,0 +1,241 @@
+"""The work of one block: read, compute, write, score, commit. No Dask here; anyone may repeat any of it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from birddask.errors import MelsLost, MisalignedBlock, RecordingError, StorageError
+from birddask.mels.store import Mels, MelStore
+from birddask.mels.transform import FrontEnd
+from birddask.mels.waveform import ClipSound, clip_sounds
+from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
+from birddask.plan import Block, ClipRule, Stretch
+from birddask.storage import Folder
+from birddask.table.parts import ClipRow, clips_file, read_clips
+from birddask.table.results import Results
+
+
+@dataclass(frozen=True)
+class MelWork:
+    """What a task needs to make mels."""
+
+    archive: Folder
+    store: MelStore
+    bundle: BundleRef
+
+
+@dataclass(frozen=True)
+class ScoreWork:
+    """What a task needs to classify."""
+
+    store: MelStore
+    results: Results
+    bundle: BundleRef
+
+
+@dataclass(frozen=True)
+class BlockReport:
+    """What a task tells the driver: numbers, never data.
+
+    Attributes:
+        scored: clips that got probabilities; 0 from ``make_mels``.
+        audio_s: length of the clips, overlaps counted as often as they were computed.
+        wall_s: time that the task took.
+    """
+
+    block: int
+    clips: int
+    ok: int
+    silent: int
+    quarantined: int
+    scored: int
+    audio_s: float
+    wall_s: float
+
+
+@dataclass(frozen=True)
+class _BlockMels:
+    rows: list[ClipRow]
+    mels: Mels
+    """(clip, channel, mel, frame) of the store's dtype; NaN where the row is not ``ok``."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is left to do of a block."""
+
+    block: Block
+    make: bool
+    score: bool
+
+
+def perform(mel_work: MelWork, score_work: ScoreWork, unit: Unit) -> BlockReport:
+    """Do what is left of a block."""
+    if unit.make and unit.score:
+        return both(mel_work, score_work, unit.block)
+    return make_mels(mel_work, unit.block) if unit.make else classify(score_work, unit.block)
+
+
+def make_mels(work: MelWork, block: Block) -> BlockReport:
+    """Make and commit the mels of a block."""
+    started = time.perf_counter()
+    computed = _compute(work, block)
+    _commit_mels(work.store, block, computed)
+    return _report(block, work.store, computed.rows, 0, started)
+
+
+def classify(work: ScoreWork, block: Block) -> BlockReport:
+    """Score the stored mels of a block and commit its part.
+
+    Raises:
+        MelsLost: the clip table promises mels that can't be read; it is withdrawn, so that they are made again.
+    """
+    started = time.perf_counter()
+    rows = _read_rows(work.store, block)
+    ok = _ok_index(rows)
+    try:
+        mels = _read_ok_mels(work.store, block, ok)
+    except MelsLost:
+        work.store.folder.remove(clip_table_key(block.number))
+        raise
+    _score(work, block, [rows[index] for index in ok], mels)
+    return _report(block, work.store, rows, len(ok), started)
+
+
+def both(mel_work: MelWork, score_work: ScoreWork, block: Block) -> BlockReport:
+    """Make and commit the mels of a block, then score them from memory: the same bytes as one after the other."""
+    started = time.perf_counter()
+    computed = _compute(mel_work, block)
+    _commit_mels(mel_work.store, block, computed)
+    ok = _ok_index(computed.rows)
+    _score(score_work, block, [computed.rows[index] for index in ok], computed.mels[ok])
+    return _report(block, mel_work.store, computed.rows, len(ok), started)
+
+
+def clip_table_key(block: int) -> str:
+    """Where the clip table of a block lies below the folder of its store."""
+    return f"clips/block-{block:06d}.parquet"
+
+
+def _compute(work: MelWork, block: Block) -> _BlockMels:
+    front_end = ready_front_end(work.bundle)
+    spec = work.store.spec
+    mels = np.full((block.clips, *spec.shape), np.nan, spec.dtype)
+    first_row = block.number * work.store.clips_per_block
+    rows: list[ClipRow] = []
+    for stretch in block.stretches:
+        for clip, outcome in enumerate(_outcomes(work.archive, stretch, spec.clip)):
+            row = _row(first_row + len(rows), block, stretch, clip, spec.clip)
+            rows.append(_fill(row, outcome, front_end, mels[len(rows)]))
+    return _BlockMels(rows, mels)
+
+
+def _outcomes(
+    archive: Folder, stretch: Stretch, rule: ClipRule
+) -> Iterator[ClipSound | RecordingError]:
+    """A sound for each clip of a stretch, or from some clip on the reason why there is none."""
+    done = 0
+    try:
+        for sound in clip_sounds(archive, stretch, rule):
+            yield sound
+            done += 1
+        return
+    except RecordingError as error:
+        reason = error
+    except FileNotFoundError as error:
+        reason = RecordingError("vanished", str(error))
+    except StorageError as error:
+        reason = RecordingError("forbidden", str(error))
+    for _ in range(stretch.clips - done):
+        yield reason
+
+
+def _row(clip: int, block: Block, stretch: Stretch, number: int, rule: ClipRule) -> ClipRow:
+    """The row of a clip before anything is known of its sound."""
+    recording = stretch.recording
+    offset_us = rule.offset_us(stretch.first_clip + number)
+    start_us = recording.start_time_us
+    return ClipRow(
+        clip=clip,
+        recording=recording.path,
+        site=block.site,
+        recorder=recording.recorder,
+        offset_us=offset_us,
+        start_time_us=None if start_us is None else start_us + offset_us,
+        status="ok",
+    )
+
+
+def _fill(
+    row: ClipRow, outcome: ClipSound | RecordingError, front_end: FrontEnd, target: Mels
+) -> ClipRow:
+    """Compute the mels of a clip into ``target``, or say why not."""
+    if isinstance(outcome, RecordingError):
+        return replace(row, status="quarantined", reason=outcome.reason)
+    if outcome.level_dbfs is None:
+        return replace(row, status="silent")
+    with np.errstate(over="ignore", invalid="ignore"):
+        mels = front_end.mels(outcome.waveform).astype(target.dtype)
+    if not np.isfinite(mels).all():
+        return replace(row, status="quarantined", reason="not_finite")
+    target[:] = mels
+    return replace(row, level_dbfs=outcome.level_dbfs)
+
+
+def _commit_mels(store: MelStore, block: Block, computed: _BlockMels) -> None:
+    if any(row.status == "ok" for row in computed.rows):
+        store.write_shard(block.number, computed.mels)
+    store.folder.publish(clip_table_key(block.number), clips_file(computed.rows))
+
+
+def _read_rows(store: MelStore, block: Block) -> list[ClipRow]:
+    rows = read_clips(store.folder.read(clip_table_key(block.number)))
+    planned = [stretch.recording.path for stretch in block.stretches for _ in range(stretch.clips)]
+    if [row.recording for row in rows] != planned:
+        raise MisalignedBlock(
+            f"block {block.number}: its clip table in {store.folder.url} is not of the clips that are planned; "
+            "the recordings tables of this output were changed after the mels were made"
+        )
+    return rows
+
+
+def _ok_index(rows: list[ClipRow]) -> NDArray[np.intp]:
+    return np.array([index for index, row in enumerate(rows) if row.status == "ok"], np.intp)
+
+
+def _read_ok_mels(store: MelStore, block: Block, ok: NDArray[np.intp]) -> Mels:
+    if not len(ok):
+        return np.empty((0, *store.spec.shape), store.spec.dtype)
+    mels = store.read_shard(block.number, block.clips)[ok]
+    if not np.isfinite(mels).all():
+        raise MelsLost(f"block {block.number}: clips that were computed are missing in its shard")
+    return mels
+
+
+def _score(work: ScoreWork, block: Block, rows: list[ClipRow], mels: Mels) -> None:
+    classifier = ready_classifier(work.bundle)
+    probabilities = classifier.probabilities(mels)
+    work.results.write(block, rows, probabilities, classifier.labels)
+
+
+def _report(
+    block: Block, store: MelStore, rows: list[ClipRow], scored: int, started: float
+) -> BlockReport:
+    statuses = Counter(row.status for row in rows)
+    rule = store.spec.clip
+    return BlockReport(
+        block=block.number,
+        clips=len(rows),
+        ok=statuses["ok"],
+        silent=statuses["silent"],
+        quarantined=statuses["quarantined"],
+        scored=scored,
+        audio_s=len(rows) * rule.length_samples / rule.sample_rate_hz,
+        wall_s=time.perf_counter() - started,
+    )
