@@ -66,11 +66,7 @@ def open_mels(output: str, store: str | None = None) -> xarray.Dataset:
     if len(chosen) != 1:
         raise ConfigError(f"name one store of {folder.url}/mels (there: {', '.join(names) or 'none'})")
     mel_store = open_store(folder.child("mels", chosen[0]))
-    rows = [
-        row
-        for file in mel_store.folder.files("clips")
-        for row in read_clips(mel_store.folder.read(file.key))
-    ]
+    rows = [row for file in mel_store.folder.files("clips") for row in read_clips(mel_store.folder.read(file.key))]
     array = mel_store.open_array()
     mels = dask.array.from_array(array, chunks=(mel_store.clips_per_block, *array.shape[1:]))
     index = [row.clip for row in rows]

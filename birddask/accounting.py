@@ -130,7 +130,7 @@ class _Tally:
         self._blocks["pending"] += 1
         self._clips["pending"] += block.clips
 
-    def add(self, statuses: Counter[ClipStatus], done: bool) -> None:
+    def add(self, statuses: Counter[ClipStatus], *, done: bool) -> None:
         self._blocks["done" if done else "pending"] += 1
         self._clips["silent"] += statuses["silent"]
         self._clips["quarantined"] += statuses["quarantined"]
@@ -148,9 +148,7 @@ class _Tally:
         )
 
 
-def _tally(
-    blocks: Sequence[Block], store: MelStore, parts_done: set[int], mels: _Tally, scores: _Tally
-) -> None:
+def _tally(blocks: Sequence[Block], store: MelStore, parts_done: set[int], mels: _Tally, scores: _Tally) -> None:
     def statuses(block: Block) -> Counter[ClipStatus]:
         return Counter(clip_statuses(store.folder.read(clip_table_key(block.number))))
 

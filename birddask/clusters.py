@@ -48,7 +48,7 @@ class ExistingSpec:
 
 
 ClusterSpec = LocalSpec | ExistingSpec
-_KINDS: dict[object, type[LocalSpec] | type[ExistingSpec]] = {
+_KINDS: dict[object, type[LocalSpec | ExistingSpec]] = {
     "local": LocalSpec,
     "existing": ExistingSpec,
 }
@@ -122,4 +122,3 @@ def connect(spec: ClusterSpec, workers: int | None) -> Iterator[Client]:
         Client(cluster) as client,
     ):
         yield client
-

@@ -17,9 +17,7 @@ CREDIT = (
     "The sound is a dawn chorus in Pennsylvania from opensoundscape 0.13.2 (Kitzes Lab, MIT licence); "
     "recorders and dates are made up."
 )
-_WHEEL = Wheel(
-    "opensoundscape==0.13.2", "f50b3ee4aa32538cdc8cde8aba934689663dde7f94769338219fcc43828cb24c"
-)
+_WHEEL = Wheel("opensoundscape==0.13.2", "f50b3ee4aa32538cdc8cde8aba934689663dde7f94769338219fcc43828cb24c")
 _SOUND = "opensoundscape/sample_data/birds_10s.wav"
 _HEADER_BYTES = 488
 _COMMENT_BYTES = 384

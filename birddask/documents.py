@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from birddask.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+    from pydantic_core import ErrorDetails
 
 T = TypeVar("T")
 
@@ -51,18 +55,18 @@ def parse(cls: type[T], mapping: Mapping[str, object], source: str) -> T:
         raise ConfigError("\n".join(f"{source}: {line}" for line in lines)) from error
 
 
-def to_mapping(instance: Any) -> dict[str, Any]:
+def to_mapping(instance: DataclassInstance) -> dict[str, Any]:
     """A document as plain dicts, lists and scalars, ready for YAML or JSON."""
     mapping: dict[str, Any] = TypeAdapter(type(instance)).dump_python(instance, mode="json")
     return mapping
 
 
-def to_yaml(instance: Any) -> str:
+def to_yaml(instance: DataclassInstance) -> str:
     """A document as YAML text, keys in the order of the fields."""
     return yaml.safe_dump(to_mapping(instance), sort_keys=False, allow_unicode=True, width=100)
 
 
-def differences(ours: Any, theirs: Any) -> list[str]:
+def differences(ours: DataclassInstance, theirs: DataclassInstance) -> list[str]:
     """The fields in which two documents of one kind differ, as ``field: ours, not theirs``."""
     return _differences(to_mapping(ours), to_mapping(theirs), "")
 
@@ -73,15 +77,12 @@ def _differences(ours: object, theirs: object, where: str) -> list[str]:
         nested = (_differences(ours.get(k), theirs.get(k), f"{where}.{k}") for k in keys)
         return [line for lines in nested for line in lines]
     if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
-        nested = (
-            _differences(a, b, f"{where}[{i}]")
-            for i, (a, b) in enumerate(zip(ours, theirs, strict=True))
-        )
+        nested = (_differences(a, b, f"{where}[{i}]") for i, (a, b) in enumerate(zip(ours, theirs, strict=True)))
         return [line for lines in nested for line in lines]
     return [] if ours == theirs else [f"{where.lstrip('.')}: {ours!r}, not {theirs!r}"]
 
 
-def _explain(cls: type[Any], details: Any) -> str:
+def _explain(cls: type[Any], details: ErrorDetails) -> str:
     where = ".".join(str(part) for part in details["loc"])
     if details["type"] == "unexpected_keyword_argument":
         known = [field.name for field in dataclasses.fields(cls)] if "." not in where else []

@@ -52,12 +52,15 @@ class Failed(Generic[Item]):
         return f"{type(self.error).__name__}: {self.error}"
 
 
+Outcome = Done[Item, Result] | Failed[Item]
+
+
 def run_tasks(
     client: Client,
     name: str,
     task: Callable[[Item], Result],
     items: Iterable[Item],
-) -> Iterator[Done[Item, Result] | Failed[Item]]:
+) -> Iterator[Outcome[Item, Result]]:
     """Outcomes of ``task`` on every item, in the order in which they end.
 
     Transient storage faults are repeated; items are taken only as fast as tasks end, so ``items`` may be endless.
@@ -67,7 +70,7 @@ def run_tasks(
     """
     run = uuid.uuid4().hex[:8]
     waiting = iter(items)
-    flight: dict[Future, tuple[Item, int]] = {}
+    flight: dict[Future[Result], tuple[Item, int]] = {}
     completed = as_completed()
     numbers = iter(range(1 << 62))
 
@@ -101,9 +104,8 @@ def run_tasks(
 
 
 def _window(client: Client) -> int:
-    threads = sum(client.nthreads().values())
+    threads = int(sum(client.nthreads().values()))
     return max(_LEAST_IN_FLIGHT, _IN_FLIGHT_PER_THREAD * threads)
-
 
 
 def dashboard_link(client: Client) -> str | None:

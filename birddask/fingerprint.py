@@ -15,9 +15,7 @@ def canonical_json(value: object) -> str:
         TypeError: the value holds something that JSON lacks.
         ValueError: a number is not finite.
     """
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-    )
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def fingerprint(value: object) -> str:

@@ -102,9 +102,7 @@ class Job:
             overlap = round(self.overlap_s * clip.sample_rate_hz)
             if not 0 <= overlap < clip.length_samples:
                 length_s = clip.length_samples / clip.sample_rate_hz
-                raise ConfigError(
-                    f"`overlap_s` is {self.overlap_s}, it must be from 0 up to the clip's {length_s:g} s"
-                )
+                raise ConfigError(f"`overlap_s` is {self.overlap_s}, it must be from 0 up to the clip's {length_s:g} s")
             clip = replace(clip, hop_samples=clip.length_samples - overlap)
         return replace(spec, clip=clip, dtype=self.dtype or spec.dtype)
 

@@ -18,9 +18,7 @@ _STORE = re.compile(r"mels/([^/]+)/mels\.zarr/zarr\.json")
 def read_scans(output: Folder) -> list[list[Recording]]:
     """The rows of every scan, in the order of scanning."""
     keys = sorted(
-        (int(match[1]), file.key)
-        for file in output.files("recordings")
-        if (match := _SCAN.fullmatch(file.key))
+        (int(match[1]), file.key) for file in output.files("recordings") if (match := _SCAN.fullmatch(file.key))
     )
     return [read_recordings(output.read(key)) for _, key in keys]
 
@@ -37,9 +35,7 @@ def store_folder(output: Folder, spec: MelSpec) -> Folder:
 
 def stores(output: Folder) -> list[str]:
     """The folders below ``mels/`` that hold a store."""
-    return [
-        match[1] for file in output.files("mels") if (match := _STORE.fullmatch(file.key))
-    ]
+    return [match[1] for file in output.files("mels") if (match := _STORE.fullmatch(file.key))]
 
 
 def planned_store(output: Folder, spec: MelSpec, block_bytes: int) -> MelStore:
@@ -64,6 +60,4 @@ def existing_store(output: Folder, spec: MelSpec) -> MelStore:
     for name in stores(output):
         other = open_store(output.child("mels", name))
         require_same(spec, other.spec, f"the store {other.folder.url}")
-    raise ConfigError(
-        f"there are no mels in {output.url} yet; make them with `birddask mels` or `birddask run`"
-    )
+    raise ConfigError(f"there are no mels in {output.url} yet; make them with `birddask mels` or `birddask run`")

@@ -54,9 +54,7 @@ class ClipRule:
 
     def offset_us(self, clip: int) -> int:
         """Where the clip with this number begins in its recording, in microseconds, rounded."""
-        return (clip * self.hop_samples * _US_PER_S * 2 + self.sample_rate_hz) // (
-            2 * self.sample_rate_hz
-        )
+        return (clip * self.hop_samples * _US_PER_S * 2 + self.sample_rate_hz) // (2 * self.sample_rate_hz)
 
 
 @dataclass(frozen=True)
@@ -88,9 +86,7 @@ class Block:
         return sum(stretch.clips for stretch in self.stretches)
 
 
-def plan_blocks(
-    scans: Iterable[Sequence[Recording]], rule: ClipRule, clips_per_block: int
-) -> Iterator[Block]:
+def plan_blocks(scans: Iterable[Sequence[Recording]], rule: ClipRule, clips_per_block: int) -> Iterator[Block]:
     """All blocks of an archive, scan by scan in the order of scanning.
 
     Within a scan blocks are ordered by site, then month; clips by the order of recordings, then time.
@@ -103,9 +99,7 @@ def plan_blocks(
                 number += 1
 
 
-def _groups(
-    recordings: Sequence[Recording], rule: ClipRule
-) -> Iterator[tuple[str, str, list[Stretch]]]:
+def _groups(recordings: Sequence[Recording], rule: ClipRule) -> Iterator[tuple[str, str, list[Stretch]]]:
     groups: dict[tuple[str, str], list[Stretch]] = {}
     for recording in recordings:
         if recording.status == "usable":
@@ -125,12 +119,8 @@ def _months(recording: Recording, rule: ClipRule) -> Iterator[tuple[str, Stretch
         return
     first = 0
     while first < clips:
-        moment = datetime.fromtimestamp(
-            (start_us + rule.offset_us(first)) // _US_PER_S, tz=UTC
-        )
-        following = datetime(
-            moment.year + moment.month // 12, moment.month % 12 + 1, 1, tzinfo=UTC
-        )
+        moment = datetime.fromtimestamp((start_us + rule.offset_us(first)) // _US_PER_S, tz=UTC)
+        following = datetime(moment.year + moment.month // 12, moment.month % 12 + 1, 1, tzinfo=UTC)
         left_us = int(following.timestamp()) * _US_PER_S - start_us
         # The first clip that starts in the following month; offsets are rounded, so look around the quotient.
         after = left_us * rule.sample_rate_hz // (rule.hop_samples * _US_PER_S)

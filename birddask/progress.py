@@ -88,9 +88,7 @@ class _Bar:
             self._meter = _Meter(event)
             if event.dashboard:
                 self._print(f"dashboard: {event.dashboard}")
-            self._task: TaskID = self._bar.add_task(
-                event.activity, total=event.total, detail=self._meter.text()
-            )
+            self._task: TaskID = self._bar.add_task(event.activity, total=event.total, detail=self._meter.text())
         elif isinstance(event, BlockFailed):
             self._print(f"block {event.block} failed: {event.message}")
         else:

@@ -63,9 +63,7 @@ def intention_lines(prepared: Prepared, intention: Intention) -> Iterator[str]:
     )
     for site, count in intention.clips_by_site.items():
         yield f"  site {site}: {count} clips"
-    yield (
-        f"store: {intention.store.folder.url}, at most {_size(intention.store_bytes)} before compression"
-    )
+    yield (f"store: {intention.store.folder.url}, at most {_size(intention.store_bytes)} before compression")
     yield f"memory: about {_size(intention.worker_bytes)} a worker"
     yield f"probabilities: {prepared.results.folder.url}, {prepared.results.layout.kind} tables"
     yield "nothing was written"

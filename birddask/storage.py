@@ -11,6 +11,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, cast
 
 import fsspec
@@ -89,14 +90,14 @@ class Folder:
                 self._path(key), "rb", block_size=_READ_AHEAD_BYTES, cache_type="readahead"
             ) as stream,
         ):
-            yield cast(BinaryIO, stream)
+            yield cast("BinaryIO", stream)
 
     def publish(self, key: str, content: bytes) -> None:
         """Write a file so that others see all of it or nothing, replacing what was there."""
         filesystem, path = self._filesystem(), self._path(key)
         with self._errors(key):
             if isinstance(filesystem, LocalFileSystem):
-                _replace_local_file(path, content)
+                _replace_local_file(Path(path), content)
             else:
                 filesystem.pipe_file(path, content)
 
@@ -175,21 +176,20 @@ def is_url(place: str) -> bool:
 
 def absolute_url(place: str) -> str:
     """A URL as it is, a path made absolute, so that it means the same to every worker."""
-    return place if is_url(place) else os.path.abspath(os.path.expanduser(place))
+    return place if is_url(place) else str(Path(place).expanduser().absolute())
 
 
-def _replace_local_file(path: str, content: bytes) -> None:
+def _replace_local_file(target: Path, content: bytes) -> None:
     """Write beside the target, flush to the disk, then rename: a kill leaves at most a partial file."""
-    directory = os.path.dirname(path)
-    os.makedirs(directory, exist_ok=True)
-    partial = f"{path}.{uuid.uuid4().hex}{_PARTIAL_SUFFIX}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}{_PARTIAL_SUFFIX}")
     try:
-        with open(partial, "xb") as stream:
+        with partial.open("xb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(partial, path)
+        partial.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(partial)
+            partial.unlink()
         raise

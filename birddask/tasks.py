@@ -136,22 +136,21 @@ def _compute(work: MelWork, block: Block) -> _BlockMels:
     return _BlockMels(rows, mels)
 
 
-def _outcomes(
-    archive: Folder, stretch: Stretch, rule: ClipRule
-) -> Iterator[ClipSound | RecordingError]:
+def _outcomes(archive: Folder, stretch: Stretch, rule: ClipRule) -> Iterator[ClipSound | RecordingError]:
     """A sound for each clip of a stretch, or from some clip on the reason why there is none."""
     done = 0
     try:
         for sound in clip_sounds(archive, stretch, rule):
             yield sound
             done += 1
-        return
     except RecordingError as error:
         reason = error
     except FileNotFoundError as error:
         reason = RecordingError("vanished", str(error))
     except StorageError as error:
         reason = RecordingError("forbidden", str(error))
+    else:
+        return
     for _ in range(stretch.clips - done):
         yield reason
 
@@ -172,9 +171,7 @@ def _row(clip: int, block: Block, stretch: Stretch, number: int, rule: ClipRule)
     )
 
 
-def _fill(
-    row: ClipRow, outcome: ClipSound | RecordingError, front_end: FrontEnd, target: Mels
-) -> ClipRow:
+def _fill(row: ClipRow, outcome: ClipSound | RecordingError, front_end: FrontEnd, target: Mels) -> ClipRow:
     """Compute the mels of a clip into ``target``, or say why not."""
     if isinstance(outcome, RecordingError):
         return replace(row, status="quarantined", reason=outcome.reason)
@@ -224,9 +221,7 @@ def _score(work: ScoreWork, block: Block, rows: list[ClipRow], mels: Mels) -> No
     work.results.write(block, rows, probabilities, classifier.labels)
 
 
-def _report(
-    block: Block, store: MelStore, rows: list[ClipRow], scored: int, started: float
-) -> BlockReport:
+def _report(block: Block, store: MelStore, rows: list[ClipRow], scored: int, started: float) -> BlockReport:
     statuses = Counter(row.status for row in rows)
     rule = store.spec.clip
     return BlockReport(

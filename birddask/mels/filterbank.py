@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 from birddask.mels.spec import MelFilterbank
 
 
-def mel_matrix(
-    filterbank: MelFilterbank, n_fft: int, sample_rate_hz: int
-) -> NDArray[np.float32]:
+def mel_matrix(filterbank: MelFilterbank, n_fft: int, sample_rate_hz: int) -> NDArray[np.float32]:
     """The matrix (n_fft / 2 + 1, bins) that turns a spectrum into mels."""
     matrix: NDArray[np.float32] = librosa.filters.mel(
         sr=sample_rate_hz,

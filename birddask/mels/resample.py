@@ -27,9 +27,7 @@ class InputSpan:
     skip_samples: int
 
 
-def input_span(
-    start_samples: int, length_samples: int, rate_hz: int, recording_rate_hz: int, frames: int
-) -> InputSpan:
+def input_span(start_samples: int, length_samples: int, rate_hz: int, recording_rate_hz: int, frames: int) -> InputSpan:
     """The frames needed for a clip that begins at ``start_samples`` of the resampled recording.
 
     A span begins where a frame and a resampled sample coincide, so that a clip does not depend on its neighbours.
@@ -41,9 +39,7 @@ def input_span(
     samples_per_unit, frames_per_unit = rate_hz // common, recording_rate_hz // common
     unit = max(0, start_samples - context) // samples_per_unit
     end = -(-(start_samples + length_samples + context) * recording_rate_hz // rate_hz)
-    return InputSpan(
-        unit * frames_per_unit, min(end, frames), start_samples - unit * samples_per_unit
-    )
+    return InputSpan(unit * frames_per_unit, min(end, frames), start_samples - unit * samples_per_unit)
 
 
 def resample_clip(

@@ -106,9 +106,7 @@ class ChannelSpec:
         if self.n_fft < 2 or self.n_fft % 2 or self.hop_samples < 1 or self.bins < 1:
             raise ConfigError("a channel needs an even n_fft, a positive hop and at least one bin")
         if isinstance(self.filterbank, MelFilterbank) and self.filterbank.bins != self.bins:
-            raise ConfigError(
-                f"the filterbank has {self.filterbank.bins} bins, its channel {self.bins}"
-            )
+            raise ConfigError(f"the filterbank has {self.filterbank.bins} bins, its channel {self.bins}")
 
     def frames(self, clip_samples: int) -> int:
         """Frames of a clip of ``clip_samples``."""
@@ -139,9 +137,7 @@ class MelSpec:
     dtype: Literal["float16", "float32"]
 
     def __post_init__(self) -> None:
-        shapes = {
-            (channel.bins, channel.frames(self.clip.length_samples)) for channel in self.channels
-        }
+        shapes = {(channel.bins, channel.frames(self.clip.length_samples)) for channel in self.channels}
         if len(shapes) != 1 or 0 in min(shapes):
             raise ConfigError(
                 f"all channels of the mel spec {self.name!r} must give the same (bins, frames), "

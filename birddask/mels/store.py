@@ -176,4 +176,3 @@ def _clips_per_chunk(spec: MelSpec) -> int:
 
 def _shard_key(block: int) -> str:
     return f"c/{block}/0/0/0"
-

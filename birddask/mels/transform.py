@@ -100,8 +100,8 @@ def _min_max_symmetric(waveform: Array32) -> Array32:
 def _channel_mels(channel: _Channel, waveform: Array32) -> Array32:
     spec = channel.spec
     if spec.framing != "inside":
-        mode = "constant" if spec.framing == "centre_zero" else "reflect"
-        waveform = np.pad(waveform, spec.n_fft // 2, mode=mode)
+        half = spec.n_fft // 2
+        waveform = np.pad(waveform, half, "constant" if spec.framing == "centre_zero" else "reflect")
     frames = sliding_window_view(waveform, spec.n_fft)[:: spec.hop_samples]
     mels = np.empty((len(frames), spec.bins), np.float32)
     project = _project_real if spec.spectrum == "real" else _project_spectrum
@@ -134,7 +134,8 @@ def _project_real(channel: _Channel, windowed: Array32) -> NDArray[np.floating]:
 def _folded_cosines(n_fft: int) -> NDArray[np.float64]:
     """cos(2 pi k n / n_fft) for n and k in 0..n_fft/2; the product k * n is reduced first, which keeps it exact."""
     index = np.arange(n_fft // 2 + 1)
-    return np.cos(2 * np.pi / n_fft * (np.outer(index, index) % n_fft))
+    cosines: NDArray[np.float64] = np.cos(2 * np.pi / n_fft * (np.outer(index, index) % n_fft))
+    return cosines
 
 
 def _scale(spec: ChannelSpec, mels: Array32) -> Array32:

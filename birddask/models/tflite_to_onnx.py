@@ -6,7 +6,8 @@ so that ONNX Runtime needs no transposes. Mels map to height, frames to width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import numpy as np
 import onnx
@@ -23,6 +24,8 @@ _IR_VERSION = 8
 _ShapeOnly = ("SHAPE", "STRIDED_SLICE", "PACK")
 Pads = tuple[int, int, int, int]
 """Top, left, bottom, right, in pixels, as ONNX orders them."""
+
+Attributes = Mapping[str, int | tuple[int, ...]]
 
 
 def convert_network(
@@ -75,9 +78,7 @@ def _same_pads(size: tuple[int, int], window: tuple[int, int], strides: tuple[in
 class _Network:
     """An ONNX graph under construction; ``add`` appends the nodes of one TFLite operator."""
 
-    def __init__(
-        self, graph: TfliteGraph, cut: int, cut_shape: tuple[int, int, int], input_name: str
-    ) -> None:
+    def __init__(self, graph: TfliteGraph, cut: int, cut_shape: tuple[int, int, int], input_name: str) -> None:
         self._graph = graph
         self._cut_shape = cut_shape
         self._input_name = input_name
@@ -131,12 +132,14 @@ class _Network:
         onnx_kind: str,
         inputs: list[str],
         shape: tuple[int, ...],
-        **attributes: object,
+        attributes: Attributes = MappingProxyType({}),
     ) -> None:
         output = operator.outputs[0]
         name = f"t{output}"
         linear = name if operator.activation == "NONE" else f"{name}_linear"
-        self._nodes.append(helper.make_node(onnx_kind, inputs, [linear], **attributes))
+        node = helper.make_node(onnx_kind, inputs, [linear])
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+        self._nodes.append(node)
         if operator.activation == "RELU":
             self._nodes.append(helper.make_node("Relu", [linear], [name]))
         elif operator.activation != "NONE":
@@ -175,7 +178,7 @@ class _Network:
         padded = (height + pads[0] + pads[2], width + pads[1] + pads[3])
         if operator.same_padding:
             same = _same_pads(padded, window, operator.strides)
-            pads = tuple(a + b for a, b in zip(pads, same, strict=True))
+            pads = (pads[0] + same[0], pads[1] + same[1], pads[2] + same[2], pads[3] + same[3])
             padded = (height + pads[0] + pads[2], width + pads[1] + pads[3])
         out = [(padded[i] - window[i]) // operator.strides[i] + 1 for i in (0, 1)]
         self._emit(
@@ -187,33 +190,28 @@ class _Network:
                 self._weight(bias, self._graph.constant(bias)),
             ],
             (kernel.shape[0], out[0], out[1]),
-            kernel_shape=window,
-            strides=operator.strides,
-            pads=pads,
-            group=channels if depthwise else 1,
+            {
+                "kernel_shape": window,
+                "strides": operator.strides,
+                "pads": pads,
+                "group": channels if depthwise else 1,
+            },
         )
 
     def _pool(self, operator: Operator) -> None:
         (image,) = operator.inputs
         channels, *size = self._shapes[image]
         pads = (
-            _same_pads((size[0], size[1]), operator.window, operator.strides)
-            if operator.same_padding
-            else (0, 0, 0, 0)
+            _same_pads((size[0], size[1]), operator.window, operator.strides) if operator.same_padding else (0, 0, 0, 0)
         )
-        out = [
-            (size[i] + pads[i] + pads[i + 2] - operator.window[i]) // operator.strides[i] + 1
-            for i in (0, 1)
-        ]
+        out = [(size[i] + pads[i] + pads[i + 2] - operator.window[i]) // operator.strides[i] + 1 for i in (0, 1)]
         kind = "MaxPool" if operator.kind == "MAX_POOL_2D" else "AveragePool"
         self._emit(
             operator,
             kind,
             [self._names[image]],
             (channels, out[0], out[1]),
-            kernel_shape=operator.window,
-            strides=operator.strides,
-            pads=pads,
+            {"kernel_shape": operator.window, "strides": operator.strides, "pads": pads},
         )
 
     def _pad(self, operator: Operator) -> None:
@@ -256,7 +254,7 @@ class _Network:
                 self._weight(bias, self._graph.constant(bias)),
             ],
             (kernel.shape[0],),
-            transB=1,
+            {"transB": 1},
         )
 
     def _concatenation(self, operator: Operator) -> None:
@@ -268,7 +266,7 @@ class _Network:
             "Concat",
             [self._names[tensor] for tensor in operator.inputs],
             (sum(shape[0] for shape in shapes), *shapes[0][1:]),
-            axis=1,
+            {"axis": 1},
         )
 
 

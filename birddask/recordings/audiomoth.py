@@ -9,9 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-_RECORDED = re.compile(
-    r"Recorded at (\d\d):(\d\d):(\d\d)(?:\.(\d{3}))? (\d\d)/(\d\d)/(\d{4})(?: \((UTC[^)]*)\))?"
-)
+_RECORDED = re.compile(r"Recorded at (\d\d):(\d\d):(\d\d)(?:\.(\d{3}))? (\d\d)/(\d\d)/(\d{4})(?: \((UTC[^)]*)\))?")
 _DEVICE = re.compile(r"by AudioMoth ([0-9A-F]{16})")
 _ZONE = re.compile(r"UTC(?:([+-])(\d{1,2}))?(?::\s?(\d{1,2}))?$")
 _TRIGGER = re.compile(r"Amplitude threshold was|Frequency trigger \(|Edge Impulse model used")
@@ -53,9 +51,7 @@ def _start_time_us(text: str) -> int | None:
     # Firmware 1.0 prints no zone and keeps UTC.
     offset = parse_zone(zone or "UTC")
     try:
-        local = datetime(
-            int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC
-        )
+        local = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC)
     except ValueError:
         return None
     if offset is None:

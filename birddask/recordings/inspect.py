@@ -18,9 +18,7 @@ _COMPRESSED = frozenset({".flac", ".mp3", ".ogg", ".oga"})
 _OTHER_SOUND = frozenset(
     {".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".m4a", ".opus", ".w64", ".wac", ".wma", ".wv"}
 )
-_SYSTEM_FOLDERS = frozenset(
-    {"System Volume Information", "$RECYCLE.BIN", "@eaDir", "lost+found", "#recycle"}
-)
+_SYSTEM_FOLDERS = frozenset({"System Volume Information", "$RECYCLE.BIN", "@eaDir", "lost+found", "#recycle"})
 # A clock that was never set counts from 1970; no digital field recorder is older than 2000.
 _EARLIEST_START_US = 946_684_800_000_000
 
@@ -89,9 +87,7 @@ def _inspect_recording(archive: Folder, found: Recording, rule: ScanRule) -> Rec
             comment=sound.comment,
         )
         return _with_place_and_time(recording, rule)
-    header = parse_wav(
-        lambda start, end: archive.read_range(found.path, start, end), found.size_bytes
-    )
+    header = parse_wav(lambda start, end: archive.read_range(found.path, start, end), found.size_bytes)
     recording = replace(
         found,
         status="usable",
@@ -125,9 +121,7 @@ def _with_place_and_time(recording: Recording, rule: ScanRule) -> Recording:
     return placed
 
 
-def _start_time(
-    comment: AudioMothComment, name: NameFacts, rule: ScanRule
-) -> tuple[int | None, str]:
+def _start_time(comment: AudioMothComment, name: NameFacts, rule: ScanRule) -> tuple[int | None, str]:
     if comment.start_time_us is not None:
         start_time_us, source = comment.start_time_us, "comment"
     elif name.start_time_us is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,7 @@ def open_samples(archive: Folder, recording: Recording) -> Iterator[ReadSpan]:
     """
     if recording.container == "sndfile":
         with archive.open(recording.path) as stream, sndfile.opened(stream) as sound:
-            yield lambda first, frames: _one_channel(
-                _whole(sndfile.read_frames(sound, first, frames), frames)
-            )
+            yield lambda first, frames: _one_channel(_whole(sndfile.read_frames(sound, first, frames), frames))
     else:
         yield lambda first, frames: _read_wav(archive, recording, first, frames)
 
@@ -49,9 +48,7 @@ def _read_wav(archive: Folder, recording: Recording, first: int, frames: int) ->
     start = recording.data_offset_bytes + first * stride
     content = archive.read_range(recording.path, start, start + frames * stride)
     whole = content[: len(content) // stride * stride]
-    return _one_channel(
-        _whole(decode_pcm(whole, recording.encoding).reshape(-1, recording.channels), frames)
-    )
+    return _one_channel(_whole(decode_pcm(whole, recording.encoding).reshape(-1, recording.channels), frames))
 
 
 def _whole(samples: Samples, frames: int) -> Samples:
@@ -67,7 +64,7 @@ def _one_channel(samples: Samples) -> Samples:
     return mixed
 
 
-_DTYPES = {
+_DTYPES: dict[str, np.dtype[Any]] = {
     "pcm_u8": np.dtype("u1"),
     "pcm_16": np.dtype("<i2"),
     "pcm_24": np.dtype("V3"),
@@ -82,12 +79,14 @@ def decode_pcm(content: bytes, encoding: str) -> Samples:
     if encoding == "pcm_24":
         widened = np.zeros((len(content) // 3, 4), np.uint8)
         widened[:, 1:] = np.frombuffer(content, np.uint8).reshape(-1, 3)
-        return widened.view("<i4")[:, 0].astype(np.float32) * np.float32(2.0**-31)
+        return _scaled(widened.view("<i4")[:, 0], 31)
     stored = np.frombuffer(content, _DTYPES[encoding])
     if encoding == "pcm_u8":
-        return (stored.astype(np.float32) - np.float32(128)) * np.float32(2.0**-7)
-    if encoding == "pcm_16":
-        return stored.astype(np.float32) * np.float32(2.0**-15)
-    if encoding == "pcm_32":
-        return stored.astype(np.float32) * np.float32(2.0**-31)
+        return _scaled(stored.astype(np.int16) - 128, 7)
+    if encoding in ("pcm_16", "pcm_32"):
+        return _scaled(stored, 15 if encoding == "pcm_16" else 31)
     return stored.astype(np.float32)
+
+
+def _scaled(integers: NDArray[np.signedinteger], bits: int) -> Samples:
+    return integers.astype(np.float32) * np.float32(2.0**-bits)

@@ -84,9 +84,7 @@ def parse_wav(read: ReadRange, size_bytes: int) -> WavHeader:
         (declared,) = struct.unpack("<Q", window.bytes_at(ds64.start + 8, 8))
     data_bytes, flags = _data_bytes(window, data.start, declared)
     frames = data_bytes // (channels * _sample_bytes(encoding))
-    after = _walk(window, data.start + data_bytes + data_bytes % 2) or _walk(
-        window, data.start + data_bytes
-    )
+    after = _walk(window, data.start + data_bytes + data_bytes % 2) or _walk(window, data.start + data_bytes)
     texts = _texts(window, [*chunks, *after])
     if frames == 0:
         said = f"; the recorder says: {texts['ICMT']}" if texts.get("ICMT") else ""

@@ -60,9 +60,7 @@ def opened(stream: BinaryIO) -> Iterator[soundfile.SoundFile]:
         raise RecordingError("unreadable", str(error)) from error
 
 
-def read_frames(
-    sound: soundfile.SoundFile, first_frame: int, frames: int
-) -> NDArray[np.float32]:
+def read_frames(sound: soundfile.SoundFile, first_frame: int, frames: int) -> NDArray[np.float32]:
     """Samples as float32 (frames, channels) in [-1, 1], fewer where the stream ends early."""
     if sound.tell() != first_frame:
         sound.seek(first_frame)

@@ -7,12 +7,12 @@ import importlib.metadata
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from birddask.accounting import Accounting, account
 from birddask.documents import to_mapping
-from birddask.engine import Client, Connect, Done, dashboard_link, run_tasks
+from birddask.engine import Connect, Done, Outcome, dashboard_link, run_tasks
 from birddask.errors import MelsLost
 from birddask.events import Advanced, Begun, BlockFailed, Watch
 from birddask.mels.store import MelStore
@@ -21,7 +21,7 @@ from birddask.plan import Block
 from birddask.stages.prepared import Committed, Prepared, committed, plan, require_scanned
 from birddask.stages.scanning import scan
 from birddask.table.results import block_numbers
-from birddask.tasks import MelWork, ScoreWork, Unit, perform
+from birddask.tasks import BlockReport, MelWork, ScoreWork, Unit, perform
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,25 @@ class Ended:
     failures: Mapping[int, str]
 
 
+@dataclass(frozen=True)
+class _Verb:
+    """What a verb does with a block.
+
+    Attributes:
+        left: what is left for it to do of a block.
+        remakes: mels that were lost are made again at once.
+    """
+
+    name: str
+    left: Callable[[Committed, Block], Unit | None]
+    remakes: bool = False
+
+
+_RUN = _Verb("run", Committed.left_to_run, remakes=True)
+_MELS = _Verb("mels", Committed.left_to_make)
+_CLASSIFY = _Verb("classify", Committed.left_to_score)
+
+
 def run(prepared: Prepared, connect: Connect, watch: Watch) -> Ended:
     """Scan, then make and score all that is pending, both halves of a block in one task.
 
@@ -52,21 +71,20 @@ def run(prepared: Prepared, connect: Connect, watch: Watch) -> Ended:
         ModelError: the model does not work on a worker.
     """
     scan(prepared.job, connect, watch)
-    store = _grown_store(prepared)
-    return _do("run", prepared, store, Committed.left_to_run, connect, watch)
+    return _do(_RUN, prepared, _grown_store(prepared), connect, watch)
 
 
 def build_mels(prepared: Prepared, connect: Connect, watch: Watch) -> Ended:
     """Make the mels that are pending of the recordings that were scanned; raises as ``run``."""
     prepared.job.archive_folder.require_readable("archive")
-    store = _grown_store(prepared)
-    return _do("mels", prepared, store, Committed.left_to_make, connect, watch)
+    return _do(_MELS, prepared, _grown_store(prepared), connect, watch)
 
 
 def classify(prepared: Prepared, connect: Connect, watch: Watch) -> Ended:
     """Score the mels that are there, without the archive; raises as ``run``."""
     store = existing_store(prepared.job.output_folder, prepared.card.mels)
-    return _do("classify", prepared, store, Committed.left_to_score, connect, watch)
+    prepared.job.output_folder.require_writable("output")
+    return _do(_CLASSIFY, prepared, store, connect, watch)
 
 
 def _grown_store(prepared: Prepared) -> MelStore:
@@ -81,87 +99,71 @@ def _grown_store(prepared: Prepared) -> MelStore:
     return store
 
 
-@dataclass
-class _Totals:
-    blocks: int = 0
-    audio_s: float = 0.0
-    failures: dict[int, str] = field(default_factory=dict)
-
-
-def _do(
-    verb: str,
-    prepared: Prepared,
-    store: MelStore,
-    left: Callable[[Committed, Block], Unit | None],
-    connect: Connect,
-    watch: Watch,
-) -> Ended:
+def _do(verb: _Verb, prepared: Prepared, store: MelStore, connect: Connect, watch: Watch) -> Ended:
     """Work off the blocks of which something is left, count the output, record the run."""
     began, clock = datetime.now(UTC), time.perf_counter()
-    output = prepared.job.output_folder
-    output.require_writable("output")
-    scans = read_scans(output)
+    scans = read_scans(prepared.job.output_folder)
     done = committed(prepared, store)
 
     def units() -> Iterator[Unit]:
-        return (unit for block in plan(scans, store) if (unit := left(done, block)))
+        return (unit for block in plan(scans, store) if (unit := verb.left(done, block)))
 
-    totals = _Totals()
+    shift = _Shift(verb, watch)
     blocks = sum(1 for _ in units())
     if blocks:
         client = connect()
-        watch(Begun(verb, blocks, "blocks", dashboard_link(client)))
-        lost = _work_off(verb, prepared, store, units(), totals, client, watch)
-        _work_off(verb, prepared, store, lost, totals, client, watch)
+        watch(Begun(verb.name, blocks, "blocks", dashboard_link(client)))
+        mel_work = MelWork(prepared.job.archive_folder, store, prepared.bundle)
+        score_work = ScoreWork(store, prepared.results, prepared.bundle)
+        task = functools.partial(perform, mel_work, score_work)
+        lost = shift.work_off(run_tasks(client, verb.name, task, units()))
+        shift.work_off(run_tasks(client, verb.name, task, lost))
     parts = block_numbers(prepared.results.folder)
     accounting = account(scans, plan(scans, store), store, parts)
     ended = Ended(
         accounting=accounting,
-        complete=(accounting.mels if verb == "mels" else accounting.scores).complete,
-        blocks=totals.blocks,
-        audio_s=totals.audio_s,
+        complete=(accounting.mels if verb is _MELS else accounting.scores).complete,
+        blocks=shift.blocks,
+        audio_s=shift.audio_s,
         wall_s=time.perf_counter() - clock,
-        failures=totals.failures,
+        failures=shift.failures,
     )
     _record(verb, prepared, began, ended)
     return ended
 
 
-def _work_off(
-    verb: str,
-    prepared: Prepared,
-    store: MelStore,
-    units: Iterable[Unit],
-    totals: _Totals,
-    client: Client,
-    watch: Watch,
-) -> list[Unit]:
-    """Do units and add to the totals; returns what ``run`` must do again because stored mels were lost."""
-    archive = prepared.job.archive_folder
-    task = functools.partial(
-        perform,
-        MelWork(archive, store, prepared.bundle),
-        ScoreWork(store, prepared.results, prepared.bundle),
-    )
-    lost: list[Unit] = []
-    for outcome in run_tasks(client, verb, task, units):
-        block = outcome.item.block
-        if isinstance(outcome, Done):
-            totals.blocks += 1
-            totals.audio_s += outcome.result.audio_s
-            watch(Advanced(1, outcome.result.audio_s, outcome.result.quarantined))
-        elif isinstance(outcome.error, MelsLost) and verb == "run":
-            lost.append(Unit(block, make=True, score=True))
-        else:
-            totals.failures[block.number] = outcome.message
-            watch(BlockFailed(block.number, outcome.message))
-    return lost
+class _Shift:
+    """Running totals of the blocks that a verb works off."""
+
+    def __init__(self, verb: _Verb, watch: Watch) -> None:
+        self._verb = verb
+        self._watch = watch
+        self.blocks = 0
+        self.audio_s = 0.0
+        self.failures: dict[int, str] = {}
+
+    def work_off(self, outcomes: Iterable[Outcome[Unit, BlockReport]]) -> list[Unit]:
+        """Add outcomes to the totals; returns what must be made again because its mels were lost."""
+        lost: list[Unit] = []
+        for outcome in outcomes:
+            block = outcome.item.block
+            if isinstance(outcome, Done):
+                report = outcome.result
+                self.blocks += 1
+                self.audio_s += report.audio_s
+                self._watch(Advanced(1, report.audio_s, report.quarantined))
+            elif isinstance(outcome.error, MelsLost) and self._verb.remakes:
+                lost.append(Unit(block, make=True, score=True))
+            else:
+                self.failures[block.number] = outcome.message
+                self._watch(BlockFailed(block.number, outcome.message))
+        return lost
 
 
-def _record(verb: str, prepared: Prepared, began: datetime, ended: Ended) -> None:
+def _record(verb: _Verb, prepared: Prepared, began: datetime, ended: Ended) -> None:
     """Leave a note of the run in the output."""
     note = {
-        "verb": verb,
+        "verb": verb.name,
         "began": began.isoformat(timespec="seconds"),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "birddask": importlib.metadata.version("birddask"),
@@ -171,5 +173,5 @@ def _record(verb: str, prepared: Prepared, began: datetime, ended: Ended) -> Non
         **asdict(ended),
     }
     content = json.dumps(note, indent=2) + "\n"
-    key = f"runs/{began:%Y%m%dT%H%M%S%fZ}-{verb}.json"
+    key = f"runs/{began:%Y%m%dT%H%M%S%fZ}-{verb.name}.json"
     prepared.job.output_folder.publish(key, content.encode())

@@ -101,6 +101,4 @@ class Committed:
 
 def committed(prepared: Prepared, store: MelStore) -> Committed:
     """List what is done."""
-    return Committed(
-        block_numbers(store.folder.child("clips")), block_numbers(prepared.results.folder)
-    )
+    return Committed(block_numbers(store.folder.child("clips")), block_numbers(prepared.results.folder))

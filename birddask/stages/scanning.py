@@ -33,35 +33,26 @@ def scan(job: Job, connect: Connect, watch: Watch) -> RecordingCounts:
     return count_recordings([*scans, new])
 
 
-def inspect_new(
-    job: Job, scans: Sequence[Sequence[Recording]], connect: Connect, watch: Watch
-) -> list[Recording]:
+def inspect_new(job: Job, scans: Sequence[Sequence[Recording]], connect: Connect, watch: Watch) -> list[Recording]:
     """A row for each file that is in no recordings table yet, in the order of paths; writes nothing."""
     files = _new_files(job, scans)
     if not files:
         return []
     client = connect()
     watch(Begun("scan", len(files), "files", dashboard_link(client)))
-    groups = [
-        (start, files[start : start + _FILES_AT_ONCE])
-        for start in range(0, len(files), _FILES_AT_ONCE)
-    ]
+    groups = [(start, files[start : start + _FILES_AT_ONCE]) for start in range(0, len(files), _FILES_AT_ONCE)]
     rows: dict[int, list[Recording]] = {}
     task = functools.partial(_inspect_group, job.archive_folder, job.scan_rule())
     for outcome in run_tasks(client, "scan", task, groups):
         start, group = outcome.item
         if isinstance(outcome, Failed):
-            raise BirddaskError(
-                f"the scan stopped, nothing was written: near {group[0].key}: {outcome.message}"
-            )
+            raise BirddaskError(f"the scan stopped, nothing was written: near {group[0].key}: {outcome.message}")
         rows[start] = outcome.result
         watch(Advanced(len(group)))
     return [row for start, _ in groups for row in rows[start]]
 
 
-def _inspect_group(
-    archive: Folder, rule: ScanRule, group: tuple[int, Sequence[FoundFile]]
-) -> list[Recording]:
+def _inspect_group(archive: Folder, rule: ScanRule, group: tuple[int, Sequence[FoundFile]]) -> list[Recording]:
     return [inspect(archive, file, rule) for file in group[1]]
 
 
@@ -73,8 +64,4 @@ def _new_files(job: Job, scans: Sequence[Sequence[Recording]]) -> list[FoundFile
     root = f"{archive.url.rstrip('/')}/"
     output = f"{job.output_folder.url.rstrip('/')}/"
     own = output.removeprefix(root) if output.startswith(root) else None
-    return [
-        file
-        for file in archive.files()
-        if file.key not in known and not (own and file.key.startswith(own))
-    ]
+    return [file for file in archive.files() if file.key not in known and not (own and file.key.startswith(own))]

@@ -118,8 +118,7 @@ def read_recordings(content: bytes) -> list[Recording]:
 def clips_file(rows: Sequence[ClipRow]) -> bytes:
     """The clip table of one block."""
     columns = {
-        name: [getattr(row, "start_time_us" if name == "start_time" else name) for row in rows]
-        for name in _CLIPS.names
+        name: [getattr(row, "start_time_us" if name == "start_time" else name) for row in rows] for name in _CLIPS.names
     }
     return _to_bytes(pa.table(columns, schema=_CLIPS), {})
 
@@ -237,7 +236,7 @@ def _to_bytes(table: pa.Table, metadata: Mapping[str, object]) -> bytes:
         table = table.replace_schema_metadata({_METADATA_KEY: text.encode()})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 def concatenate(tables: Iterable[bytes], columns: Sequence[str]) -> pa.Table:

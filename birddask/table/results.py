@@ -43,9 +43,7 @@ class Results:
     def folder(self) -> Folder:
         """The folder of all parts; every setting that changes a row is in its name."""
         decides = [self.card.fingerprint, asdict(self.layout), _SCHEMA]
-        return self.output.child(
-            "probabilities", f"model={self.card.name}-{fingerprint(decides)}"
-        )
+        return self.output.child("probabilities", f"model={self.card.name}-{fingerprint(decides)}")
 
     def write(
         self,

@@ -1,0 +1,85 @@
+"""A model small enough for every test that needs one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from birddask.documents import to_yaml
+from birddask.mels.spec import ChannelSpec, Decibels, MelFilterbank, MelSpec
+from birddask.models.card import ModelCard, NetworkInput, NetworkOutput
+from birddask.models.library import seal_bundle
+from birddask.plan import ClipRule
+from birddask.storage import Folder
+
+TINY = "tiny"
+TINY_RATE = 8000
+TINY_LABELS = ("wren", "robin", "owl", "frog", "rain")
+
+
+def tiny_spec(hop_samples: int = TINY_RATE) -> MelSpec:
+    """One-second clips at 8 kHz, 16 mels by 63 frames."""
+    channel = ChannelSpec(
+        n_fft=256,
+        hop_samples=128,
+        framing="centre_zero",
+        window="hann",
+        spectrum="power",
+        filterbank=MelFilterbank("htk", "none", 16, 100.0, 4000.0),
+        bins=16,
+        scale=Decibels("decibels", 1e-10, 1.0, 80.0),
+        highest_first=False,
+    )
+    clip = ClipRule(TINY_RATE, TINY_RATE, hop_samples, "pad")
+    return MelSpec("tiny-mels", clip, "soxr_hq", "as_is", (channel,), "float32")
+
+
+def tiny_card(name: str = TINY) -> ModelCard:
+    return ModelCard(
+        name=name,
+        title="A model for tests",
+        licence="Apache-2.0",
+        attribution="birddask",
+        source="tests",
+        mels=tiny_spec(),
+        input=NetworkInput("mels", "channel_mel_frame", "min_max"),
+        output=NetworkOutput("logits", "sigmoid"),
+        tolerance=1e-4,
+    )
+
+
+def linear_network(labels: int, shape: tuple[int, int, int], seed: int = 0) -> bytes:
+    """An ONNX network of one dense layer."""
+    inputs = int(np.prod(shape))
+    weights = np.random.default_rng(seed).normal(0, 4 / np.sqrt(inputs), (labels, inputs)).astype(np.float32)
+    nodes = [
+        helper.make_node("Flatten", ["mels"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "weights"], ["logits"], transB=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "linear",
+        [helper.make_tensor_value_info("mels", TensorProto.FLOAT, ["batch", *shape])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", labels])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def write_unsealed_bundle(folder: Path, card: ModelCard, labels: tuple[str, ...], network: bytes) -> None:
+    """The files that a user brings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(network)
+    (folder / "labels.txt").write_text("\n".join(labels) + "\n")
+    (folder / "model.yaml").write_text(to_yaml(card).replace("files: null\n", ""))
+
+
+def write_tiny_bundle(folder: Path, seed: int = 0) -> None:
+    """A sealed bundle; another seed gives another network on the same mels."""
+    card = tiny_card(folder.name)
+    network = linear_network(len(TINY_LABELS), card.mels.shape, seed)
+    write_unsealed_bundle(folder, card, TINY_LABELS, network)
+    seal_bundle(Folder(str(folder)))

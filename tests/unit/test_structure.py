@@ -1,0 +1,132 @@
+"""The structure that the design promises: imports go downward, each big dependency has one owner."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "birddask"
+
+# A module imports only from lines above its own.
+LAYERS = [
+    "errors",
+    "fingerprint",
+    "documents",
+    "storage",
+    "packages",
+    "recordings",
+    "plan",
+    "mels",
+    "models",
+    "table",
+    "tasks",
+    "events",
+    "engine",
+    "clusters",
+    "job",
+    "outputs",
+    "accounting",
+    "stages",
+    "access",
+    "report",
+    "progress",
+    "demo",
+    "cli",
+]
+# Inside the packages that have an order of their own.
+INNER_LAYERS = {
+    "recordings": ["recording", "riff", "audiomoth", "names", "sites", "sndfile", "reader", "inspect"],
+    "mels": ["spec", "filterbank", "transform", "resample", "waveform", "store"],
+    "models": [
+        "card",
+        "bundle",
+        "session",
+        "ready",
+        "cache",
+        "known_clip",
+        "tflite_graph",
+        "tflite_to_onnx",
+        "birdnet",
+        "library",
+    ],
+    "table": ["parts", "results"],
+    "stages": ["prepared", "scanning", "blocks", "reporting"],
+}
+OWNERS = {
+    "fsspec": {"storage"},
+    "soundfile": {"recordings.sndfile"},
+    "soxr": {"mels.resample"},
+    "librosa": {"mels.filterbank"},
+    "zarr": {"mels.store"},
+    "onnxruntime": {"models.session"},
+    "onnx": {"models.tflite_to_onnx"},
+    "tflite": {"models.tflite_graph"},
+    "threadpoolctl": {"models.ready"},
+    "platformdirs": {"models.cache"},
+    "pyarrow": {"table.parts", "access"},
+    "distributed": {"engine", "clusters"},
+    "dask": {"clusters", "access"},
+    "xarray": {"access"},
+    "pydantic": {"documents"},
+    "yaml": {"documents"},
+    "typer": {"cli"},
+    "rich": {"cli", "progress"},
+}
+
+
+def modules() -> dict[str, Path]:
+    return {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.name != "__init__.py"
+    }
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def test_every_module_has_a_layer() -> None:
+    top = {name.split(".")[0] for name in modules()}
+    assert top == set(LAYERS)
+    for package, inner in INNER_LAYERS.items():
+        found = {name.split(".")[1] for name in modules() if name.startswith(f"{package}.")}
+        assert found == set(inner)
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_go_downward(module: str) -> None:
+    ours = [name.removeprefix("birddask.") for name in imported(modules()[module]) if name.startswith("birddask.")]
+    package, _, name = module.partition(".")
+    for other in ours:
+        other_package, _, rest = other.partition(".")
+        if other_package != package:
+            assert LAYERS.index(other_package) < LAYERS.index(package), f"{module} imports {other}"
+        elif rest:
+            inner = INNER_LAYERS[package]
+            assert inner.index(rest.split(".")[0]) < inner.index(name), f"{module} imports {other}"
+
+
+@pytest.mark.parametrize("dependency", OWNERS)
+def test_each_big_dependency_has_its_owners(dependency: str) -> None:
+    users = {
+        module
+        for module, path in modules().items()
+        if any(name == dependency or name.startswith(f"{dependency}.") for name in imported(path))
+    }
+    assert users == OWNERS[dependency]
+
+
+@pytest.mark.parametrize("module", modules())
+def test_modules_stay_small(module: str) -> None:
+    lines = modules()[module].read_text().count("\n")
+    assert lines <= 350, f"{module} has {lines} lines: is it one thing?"
