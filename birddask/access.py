@@ -72,7 +72,7 @@ def open_mels(output: str, store: str | None = None) -> xarray.Dataset:
     index = [row.clip for row in rows]
     start_times = pa.array([row.start_time_us for row in rows], pa.timestamp("us"))
     return xarray.Dataset(
-        {"mel": (("clip", "channel", "mel", "frame"), mels[index])},
+        {"mel": (("clip", "channel", "mel", "frame"), mels[index].astype("float32") + mel_store.offset)},
         coords={
             "clip": index,
             "recording": ("clip", [row.recording for row in rows]),

@@ -132,7 +132,7 @@ def _compute(work: MelWork, block: Block) -> _BlockMels:
     for stretch in block.stretches:
         for clip, outcome in enumerate(_outcomes(work.archive, stretch, spec.clip)):
             row = _row(first_row + len(rows), block, stretch, clip, spec.clip)
-            rows.append(_fill(row, outcome, front_end, mels[len(rows)]))
+            rows.append(_fill(row, outcome, front_end, work.store, mels[len(rows)]))
     return _BlockMels(rows, mels)
 
 
@@ -171,14 +171,16 @@ def _row(clip: int, block: Block, stretch: Stretch, number: int, rule: ClipRule)
     )
 
 
-def _fill(row: ClipRow, outcome: ClipSound | RecordingError, front_end: FrontEnd, target: Mels) -> ClipRow:
+def _fill(
+    row: ClipRow, outcome: ClipSound | RecordingError, front_end: FrontEnd, store: MelStore, target: Mels
+) -> ClipRow:
     """Compute the mels of a clip into ``target``, or say why not."""
     if isinstance(outcome, RecordingError):
         return replace(row, status="quarantined", reason=outcome.reason)
     if outcome.level_dbfs is None:
         return replace(row, status="silent")
-    with np.errstate(over="ignore", invalid="ignore"):
-        mels = front_end.mels(outcome.waveform).astype(target.dtype)
+    with np.errstate(invalid="ignore"):
+        mels = store.to_stored(front_end.mels(outcome.waveform))
     if not np.isfinite(mels).all():
         return replace(row, status="quarantined", reason="not_finite")
     target[:] = mels
@@ -217,7 +219,7 @@ def _read_ok_mels(store: MelStore, block: Block, ok: NDArray[np.intp]) -> Mels:
 
 def _score(work: ScoreWork, block: Block, rows: list[ClipRow], mels: Mels) -> None:
     classifier = ready_classifier(work.bundle)
-    probabilities = classifier.probabilities(mels)
+    probabilities = classifier.probabilities(work.store.from_stored(mels))
     work.results.write(block, rows, probabilities, classifier.labels)
 
 

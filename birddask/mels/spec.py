@@ -127,6 +127,8 @@ class MelSpec:
         resampler: used where a recording's rate is not the clip rule's.
         waveform: per-clip normalisation; ``min_max_symmetric`` maps the clip onto [-1, 1] as BirdNET does.
         dtype: how mels are stored.
+        float16_offset: taken off before rounding to float16 and added again on reading: a value near the middle of
+            what the model reacts to, where float16 is finest. Not used with float32.
     """
 
     name: str
@@ -135,6 +137,7 @@ class MelSpec:
     waveform: Literal["as_is", "min_max_symmetric"]
     channels: tuple[ChannelSpec, ...]
     dtype: Literal["float16", "float32"]
+    float16_offset: float = 0.0
 
     def __post_init__(self) -> None:
         shapes = {(channel.bins, channel.frames(self.clip.length_samples)) for channel in self.channels}

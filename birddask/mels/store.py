@@ -82,6 +82,20 @@ class MelStore:
             self._array(rows, files)
             self.folder.publish(key, files[f"{ARRAY}/zarr.json"].to_bytes())
 
+    @property
+    def offset(self) -> np.float32:
+        """What stored mels lack to be mels."""
+        return np.float32(self.spec.float16_offset if self.spec.dtype == "float16" else 0)
+
+    def to_stored(self, mels: NDArray[np.float32]) -> Mels:
+        """Mels as the store keeps them; too large a value becomes an infinity."""
+        with np.errstate(over="ignore"):
+            return (mels - self.offset).astype(self.spec.dtype)
+
+    def from_stored(self, stored: Mels) -> NDArray[np.float32]:
+        """Mels as a model reads them, float32, whatever they were stored as."""
+        return stored.astype(np.float32) + self.offset
+
     def write_shard(self, block: int, mels: Mels) -> None:
         """Encode and publish the shard of a block; rows that a short block lacks are NaN.
 
