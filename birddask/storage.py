@@ -7,20 +7,20 @@ instance a process, without listing caches.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any
 
 import fsspec
 from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
-from birddask.errors import ConfigError, StorageError, TransientStorageError
+from birddask.errors import BirddaskError, ConfigError, StorageError, TransientStorageError
 
-_READ_AHEAD_BYTES = 1 << 20
 _PARTIAL_SUFFIX = ".partial"
 
 
@@ -48,8 +48,11 @@ class Folder:
 
     def exists(self, key: str = "") -> bool:
         """Whether a file, or the folder itself, is there."""
-        with self._errors(key):
-            return bool(self._filesystem().exists(self._path(key)))
+        # Not `exists` of the filesystem, which takes every failure for "not there".
+        with self._errors(key), contextlib.suppress(FileNotFoundError):
+            self._filesystem().info(self._path(key))
+            return True
+        return False
 
     def files(self, below: str = "") -> Iterator[FoundFile]:
         """All files at any depth below a subfolder, ordered by key; none if it does not exist.
@@ -57,10 +60,10 @@ class Folder:
         Raises:
             StorageError: a folder on the way can't be listed; leaving it out would lose files without a word.
         """
-        root = self._path("")
         with self._errors(below):
-            found = self._listing(self._path(below))
-        for path, size_bytes in sorted(found.items()):
+            root = self._path("")
+            found = sorted(_files_below(self._filesystem(), self._path(below)))
+        for path, size_bytes in found:
             yield FoundFile(path[len(root) :].lstrip("/"), size_bytes)
 
     def read(self, key: str) -> bytes:
@@ -78,28 +81,31 @@ class Folder:
         Raises:
             FileNotFoundError: there is no such file.
         """
+        filesystem, path = self._filesystem(), self._path(key)
         with self._errors(key):
-            return bytes(self._filesystem().cat_file(self._path(key), start=start, end=end))
-
-    @contextlib.contextmanager
-    def open(self, key: str) -> Iterator[BinaryIO]:
-        """A seekable stream over a file, for decoders that seek by themselves."""
-        with (
-            self._errors(key),
-            self._filesystem().open(
-                self._path(key), "rb", block_size=_READ_AHEAD_BYTES, cache_type="readahead"
-            ) as stream,
-        ):
-            yield cast("BinaryIO", stream)
+            try:
+                if start < end:
+                    return bytes(filesystem.cat_file(path, start=start, end=end))
+            except OSError:
+                # Object stores refuse a range that begins at the end of a file or behind it.
+                if int(filesystem.info(path)["size"]) > start:
+                    raise
+            else:
+                filesystem.info(path)
+            return b""
 
     def publish(self, key: str, content: bytes) -> None:
         """Write a file so that others see all of it or nothing, replacing what was there."""
         filesystem, path = self._filesystem(), self._path(key)
-        with self._errors(key):
-            if isinstance(filesystem, LocalFileSystem):
-                _replace_local_file(Path(path), content)
-            else:
-                filesystem.pipe_file(path, content)
+        try:
+            with self._errors(key):
+                if isinstance(filesystem, LocalFileSystem):
+                    _replace_local_file(Path(path), content)
+                else:
+                    filesystem.pipe_file(path, content)
+        except FileNotFoundError as error:
+            # The place itself is missing: a folder that can't be made, a bucket that does not exist.
+            raise StorageError(f"{self.place(key)}: {error}") from error
 
     def remove(self, key: str) -> None:
         """Delete a file; nothing happens if it is not there."""
@@ -130,43 +136,32 @@ class Folder:
         except (StorageError, TransientStorageError) as error:
             raise ConfigError(f"the {what} {self.url} can't be written: {error}") from error
 
-    def _listing(self, top: str) -> dict[str, int]:
-        filesystem = self._filesystem()
-        if not filesystem.exists(top):
-            return {}
-        if isinstance(filesystem, AsyncFileSystem):
-            # One flat listing of the prefix; it raises what goes wrong.
-            listing = filesystem.find(top, detail=True, withdirs=False)
-            return {path: int(details["size"]) for path, details in listing.items()}
-        # `find` would leave out a folder that can't be listed; `walk` can be told to raise.
-        return {
-            details["name"]: int(details["size"])
-            for _, _, files in filesystem.walk(top, detail=True, on_error="raise")
-            for details in files.values()
-        }
-
     def _filesystem(self) -> fsspec.AbstractFileSystem:
-        try:
-            filesystem, _ = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
-        except (ValueError, ImportError) as error:
-            raise ConfigError(f"the URL {self.url} can't be used: {error}") from error
-        return filesystem
+        return self._resolved()[0]
 
     def _path(self, key: str) -> str:
-        _, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
-        return f"{root.rstrip('/')}/{key}" if key else str(root)
+        root = self._resolved()[1]
+        return f"{root.rstrip('/')}/{key}" if key else root
+
+    def _resolved(self) -> tuple[fsspec.AbstractFileSystem, str]:
+        try:
+            filesystem, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
+        except (ValueError, ImportError) as error:
+            raise ConfigError(f"the URL {self.url} can't be used: {error}") from error
+        return filesystem, str(root)
 
     @contextlib.contextmanager
     def _errors(self, key: str) -> Iterator[None]:
         """Sort what filesystems raise into: not there, refused for good, may pass."""
         try:
             yield
-        except FileNotFoundError:
+        except (FileNotFoundError, BirddaskError):
             raise
         except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
             raise StorageError(f"{self.place(key)}: {error}") from error
-        except OSError as error:
-            raise TransientStorageError(f"{self.place(key)}: {error}") from error
+        except Exception as error:  # the clients of object stores raise kinds of their own
+            kind = StorageError if getattr(error, "errno", None) == errno.EROFS else TransientStorageError
+            raise kind(f"{self.place(key)}: {error}") from error
 
 
 def is_url(place: str) -> bool:
@@ -177,6 +172,50 @@ def is_url(place: str) -> bool:
 def absolute_url(place: str) -> str:
     """A URL as it is, a path made absolute, so that it means the same to every worker."""
     return place if is_url(place) else str(Path(place).expanduser().absolute())
+
+
+def _files_below(filesystem: fsspec.AbstractFileSystem, top: str) -> Iterator[tuple[str, int]]:
+    """Paths and sizes; none if there is no such folder, or if it goes away while it is listed."""
+    # Not `find` or `walk`: they leave out a folder that can't be listed.
+    if isinstance(filesystem, LocalFileSystem):
+        yield from _local_files(top, frozenset())
+    elif isinstance(filesystem, AsyncFileSystem):
+        # One flat listing of the prefix; it raises what goes wrong.
+        with contextlib.suppress(FileNotFoundError):
+            listing = filesystem.find(top, detail=True, withdirs=False)
+            # A key with a slash at its end stands for a folder.
+            yield from ((path, int(details["size"])) for path, details in listing.items() if not path.endswith("/"))
+    else:
+        listed: list[dict[str, Any]] = []
+        with contextlib.suppress(FileNotFoundError):
+            listed = filesystem.ls(top, detail=True)
+        for details in listed:
+            if details["type"] == "directory":
+                yield from _files_below(filesystem, details["name"])
+            else:
+                yield details["name"], int(details["size"])
+
+
+def _local_files(folder: str, above: frozenset[str]) -> Iterator[tuple[str, int]]:
+    """Linked folders are followed, but not back into a folder that they lie in."""
+    real = os.path.realpath(folder)
+    entries: list[os.DirEntry[str]] = []
+    if real not in above:
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as listing:
+            entries.extend(listing)
+    for entry in entries:
+        path = f"{folder.rstrip('/')}/{entry.name}"
+        if entry.is_dir():
+            yield from _local_files(path, above | {real})
+        else:
+            yield path, _size_bytes(entry)
+
+
+def _size_bytes(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_size
+    except OSError:  # a link to nothing: whoever reads it will see
+        return 0
 
 
 def _replace_local_file(target: Path, content: bytes) -> None:

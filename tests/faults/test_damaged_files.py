@@ -1,0 +1,85 @@
+"""Damage costs what is damaged and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from tests.support.program import birddask, write_job
+from tests.support.sounds import noise, wav_bytes, write_wav
+
+
+def test_one_damaged_file_among_a_hundred_costs_exactly_that_file(tiny_bundle: Path, tmp_path: Path) -> None:
+    archive, output = tmp_path / "archive", tmp_path / "out"
+    for number in range(100):
+        write_wav(archive / f"ridge/20250501_{number:06d}.WAV", noise(2, 8000, seed=number), 8000)
+    damaged = archive / "ridge/20250501_000042.WAV"
+    damaged.write_bytes(b"\x00" * 4096)
+    job = write_job(tmp_path / "job.yaml", archive, output, tiny_bundle)
+
+    done = birddask("run", job)
+
+    assert done.returncode == 0, done.stderr
+    assert "recordings: 100 found = 99 usable (0.06 h) + 1 quarantined + 0 ignored" in done.stdout
+    assert "quarantined: 1 x null_file" in done.stdout
+    rows = pq.read_table(output / "recordings/scan-0000.parquet").to_pylist()
+    assert {row["recording"]: row["reason"] for row in rows if row["status"] != "usable"} == {
+        "ridge/20250501_000042.WAV": "null_file"
+    }
+    scored = {
+        row["recording"]
+        for part in output.glob("probabilities/*/*/*/*.parquet")
+        for row in pq.ParquetFile(part).read().to_pylist()
+    }
+    assert scored == {row["recording"] for row in rows if row["status"] == "usable"}
+
+
+def test_a_file_that_shrank_after_the_scan_costs_its_missing_clips(tiny_bundle: Path, tmp_path: Path) -> None:
+    archive, output = tmp_path / "archive", tmp_path / "out"
+    whole = wav_bytes(noise(10, 8000), 8000)
+    target = archive / "ridge/20250501_040000.WAV"
+    target.parent.mkdir(parents=True)
+    target.write_bytes(whole)
+    write_wav(archive / "ridge/20250501_050000.WAV", noise(10, 8000, seed=1), 8000)
+    job = write_job(tmp_path / "job.yaml", archive, output, tiny_bundle)
+    assert birddask("scan", job).returncode == 0
+    target.write_bytes(whole[: len(whole) // 2])
+
+    assert birddask("mels", job).returncode == 0
+    assert birddask("classify", job).returncode == 0
+
+    status = json.loads(birddask("status", job, "--json").stdout)
+    assert status["scores"]["clips_planned"] == 20
+    assert status["scores"]["clips_quarantined"] == 10
+    assert status["scores"]["clips_done"] == 10
+    assert status["scores"]["clips_pending"] == 0
+
+
+def test_a_lost_shard_is_made_again_by_run_and_reported_by_classify(tiny_bundle: Path, tmp_path: Path) -> None:
+    archive, output = tmp_path / "archive", tmp_path / "out"
+    write_wav(archive / "ridge/20250501_040000.WAV", noise(10, 8000), 8000)
+    write_wav(archive / "stream/20250501_040000.WAV", noise(10, 8000, seed=1), 8000)
+    job = write_job(tmp_path / "job.yaml", archive, output, tiny_bundle)
+    assert birddask("run", job).returncode == 0
+    (shard,) = output.glob("mels/*/mels.zarr/mel/c/1/0/0/0")
+    (part,) = output.glob("probabilities/*/site=stream/*/block-000001.parquet")
+    content = part.read_bytes()
+
+    def lose() -> None:
+        shard.unlink()
+        part.unlink()
+
+    lose()
+    classified = birddask("classify", job)
+    assert classified.returncode == 1
+    assert "block 1" in classified.stdout
+    assert "missing" in classified.stdout
+    assert not part.exists()
+    assert birddask("run", job).returncode == 0
+    assert part.read_bytes() == content
+
+    lose()
+    assert birddask("run", job).returncode == 0
+    assert part.read_bytes() == content
