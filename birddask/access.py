@@ -17,6 +17,7 @@ from birddask.table.parts import read_clips
 if TYPE_CHECKING:
     import xarray
 
+_PARQUET = ".parquet"
 _PARTITIONS = pa.schema([("site", pa.string()), ("month", pa.string())])
 
 
@@ -31,22 +32,25 @@ def open_probabilities(output: str, model: str | None = None) -> pyarrow.dataset
         ConfigError: there are no probabilities, or several models' and none was named.
     """
     folder = Folder(absolute_url(output)).child("probabilities")
-    models = sorted({file.key.split("/")[0].removeprefix("model=") for file in folder.files()})
+    parts = [file.key for file in folder.files() if file.key.endswith(_PARQUET)]
+    models = sorted({key.split("/")[0].removeprefix("model=") for key in parts})
     chosen = [name for name in models if model in (None, name)]
     if len(chosen) != 1:
         there = ", ".join(models) or "none"
         raise ConfigError(f"name one model of {folder.url} (there: {there})")
-    filesystem, path = folder.child(f"model={chosen[0]}").for_arrow()
+    filesystem, root = folder.for_arrow()
+    below = f"model={chosen[0]}/"
     return pyarrow.dataset.dataset(
-        path,
+        [f"{root}/{key}" for key in parts if key.startswith(below)],
         filesystem=filesystem,
         format="parquet",
         partitioning=pyarrow.dataset.partitioning(_PARTITIONS, flavor="hive"),
+        partition_base_dir=f"{root}/{below}",
     )
 
 
 def open_mels(output: str, store: str | None = None) -> xarray.Dataset:
-    """The mels of one store as a lazy Dataset: ``mel`` (clip, channel, mel, frame) with the clips' columns.
+    """The mels of one store as a lazy Dataset: ``mel`` (clip, channel, bin, frame) with the clips' columns.
 
     Args:
         output: folder or URL of the job's output.
@@ -66,13 +70,15 @@ def open_mels(output: str, store: str | None = None) -> xarray.Dataset:
     if len(chosen) != 1:
         raise ConfigError(f"name one store of {folder.url}/mels (there: {', '.join(names) or 'none'})")
     mel_store = open_store(folder.child("mels", chosen[0]))
-    rows = [row for file in mel_store.folder.files("clips") for row in read_clips(mel_store.folder.read(file.key))]
+    tables = [file.key for file in mel_store.folder.files("clips") if file.key.endswith(_PARQUET)]
+    rows = [row for key in tables for row in read_clips(mel_store.folder.read(key))]
     array = mel_store.open_array()
     mels = dask.array.from_array(array, chunks=(mel_store.clips_per_block, *array.shape[1:]))
     index = [row.clip for row in rows]
     start_times = pa.array([row.start_time_us for row in rows], pa.timestamp("us"))
     return xarray.Dataset(
-        {"mel": (("clip", "channel", "mel", "frame"), mels[index].astype("float32") + mel_store.offset)},
+        # xarray takes a variable that is named as one of its dimensions for a coordinate: not "mel" here.
+        {"mel": (("clip", "channel", "bin", "frame"), mels[index].astype("float32") + mel_store.offset)},
         coords={
             "clip": index,
             "recording": ("clip", [row.recording for row in rows]),

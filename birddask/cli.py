@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from birddask import report
-from birddask.clusters import ClusterSpec, LocalSpec, on_demand, read_cluster_file
+from birddask.clusters import LocalSpec, on_demand, read_cluster_file
 from birddask.demo import CREDIT, lay_out_cards, species_lines
 from birddask.engine import Connect
 from birddask.errors import BirddaskError, ConfigError, ModelError
@@ -28,7 +29,8 @@ from birddask.stages.blocks import Ended
 from birddask.stages.prepared import Prepared, prepare
 from birddask.storage import Folder, absolute_url
 
-Result = TypeVar("Result")
+Verb = Callable[[Prepared, Connect, Watch], Ended]
+Where = AbstractContextManager[Connect]
 
 _SOME_FAILED, _WRONG_CONFIGURATION = 1, 2
 _DEMO_MODEL = "birdnet-v2.4"
@@ -64,12 +66,10 @@ def demo(
     lay_out_cards(job.archive_folder, sound_wheel)
     _say([CREDIT])
     prepared = prepare(job)
-    ended = _watched(None, workers, lambda connect, watch: blocks.run(prepared, connect, watch))
-    _say(report.ended_lines(ended))
+    ended = _perform(blocks.run, prepared, _where(None, workers))
     _say([f"species heard with a probability of {_DEMO_THRESHOLD} or more:"])
-    _say(species_lines(job.output, _DEMO_THRESHOLD))
-    _say([f"the results lie in {job.output_folder.url}"])
-    _exit(ended)
+    _say(species_lines(job.output, prepared.results.name, _DEMO_THRESHOLD))
+    raise typer.Exit(_closing(prepared, ended))
 
 
 @app.command()
@@ -84,19 +84,20 @@ def run(
 ) -> None:
     """Scan, make mels, classify: all that is pending."""
     prepared = prepare(_job(job_file, archive, output, model))
-    if dry_run:
-        intention = _watched(cluster, workers, lambda connect, watch: reporting.intend(prepared, connect, watch))
-        _say(report.intention_lines(prepared, intention))
-        return
-    ended = _watched(cluster, workers, lambda connect, watch: blocks.run(prepared, connect, watch))
-    _finish(prepared, ended)
+    where = _where(cluster, workers)
+    if not dry_run:
+        raise typer.Exit(_execute(blocks.run, prepared, where))
+    with where as connect, shown(Console(stderr=True)) as watch:
+        intention = reporting.intend(prepared, connect, watch)
+    _say(report.intention_lines(prepared, intention))
 
 
 @app.command()
 def scan(job_file: JobFile, cluster: ClusterFile = None, workers: Workers = None) -> None:
     """Bring the recordings tables up to date with the archive."""
     job = read_job_file(job_file)
-    counts = _watched(cluster, workers, lambda connect, watch: scanning.scan(job, connect, watch))
+    with _where(cluster, workers) as connect, shown(Console(stderr=True)) as watch:
+        counts = scanning.scan(job, connect, watch)
     _say(report.recordings_lines(counts))
 
 
@@ -104,9 +105,7 @@ def scan(job_file: JobFile, cluster: ClusterFile = None, workers: Workers = None
 def mels(job_file: JobFile, cluster: ClusterFile = None, workers: Workers = None) -> None:
     """Make the mels of the recordings that were scanned."""
     prepared = prepare(read_job_file(job_file))
-    ended = _watched(cluster, workers, lambda connect, watch: blocks.build_mels(prepared, connect, watch))
-    _say(report.ended_lines(ended))
-    _exit(ended)
+    raise typer.Exit(_execute(blocks.build_mels, prepared, _where(cluster, workers)))
 
 
 @app.command()
@@ -118,8 +117,7 @@ def classify(
 ) -> None:
     """Score the mels that are there; the archive is not needed."""
     prepared = prepare(_with_model(read_job_file(job_file), model))
-    ended = _watched(cluster, workers, lambda connect, watch: blocks.classify(prepared, connect, watch))
-    _finish(prepared, ended)
+    raise typer.Exit(_execute(blocks.classify, prepared, _where(cluster, workers)))
 
 
 @app.command()
@@ -130,8 +128,7 @@ def status(
 ) -> None:
     """What is done, pending and quarantined, from the output alone."""
     accounting = reporting.status(prepare(_with_model(read_job_file(job_file), model)))
-    lines = [json.dumps(asdict(accounting), indent=2)] if as_json else None
-    _say(lines or report.accounting_lines(accounting))
+    _say([json.dumps(asdict(accounting), indent=2)] if as_json else report.accounting_lines(accounting))
 
 
 @models_app.command("list")
@@ -165,12 +162,45 @@ def check(
 
 def main() -> None:
     """The program: exit code 0 complete, 1 some blocks failed, 2 the configuration is wrong."""
+    sys.exit(_guarded(app))
+
+
+def job_script(verb: Verb, arguments: Sequence[str]) -> int:
+    """The body of a script that runs one verb: JOB.yaml and perhaps CLUSTER.yaml in, the exit code out."""
+
+    def do() -> int:
+        if len(arguments) not in (1, 2):
+            raise ConfigError("give a job file and, if need be, a cluster file")
+        job_file, cluster_file = Path(arguments[0]), Path(arguments[1]) if len(arguments) == 2 else None
+        return _execute(verb, prepare(read_job_file(job_file)), _where(cluster_file, None))
+
+    return _guarded(do)
+
+
+def _guarded(action: Callable[[], int]) -> int:
+    """The exit code of an action; what birddask raises on purpose becomes a message."""
     try:
-        app()
+        return action()
     except BirddaskError as error:
         typer.echo(f"error: {error}", err=True)
-        wrong = isinstance(error, ConfigError | ModelError)
-        sys.exit(_WRONG_CONFIGURATION if wrong else _SOME_FAILED)
+        return _WRONG_CONFIGURATION if isinstance(error, ConfigError | ModelError) else _SOME_FAILED
+
+
+def _execute(verb: Verb, prepared: Prepared, where: Where) -> int:
+    """Run a verb, say how it ended; the exit code."""
+    return _closing(prepared, _perform(verb, prepared, where))
+
+
+def _perform(verb: Verb, prepared: Prepared, where: Where) -> Ended:
+    with where as connect, shown(Console(stderr=True)) as watch:
+        ended = verb(prepared, connect, watch)
+    _say(report.ended_lines(ended))
+    return ended
+
+
+def _closing(prepared: Prepared, ended: Ended) -> int:
+    _say([f"the results lie in {prepared.job.output_folder.url}"])
+    return 0 if ended.complete else _SOME_FAILED
 
 
 def _job(job_file: Path | None, archive: str | None, output: str | None, model: str | None) -> Job:
@@ -187,22 +217,9 @@ def _with_model(job: Job, model: str | None) -> Job:
     return replace(job, model=model) if model else job
 
 
-def _watched(cluster: Path | None, workers: int | None, verb: Callable[[Connect, Watch], Result]) -> Result:
-    """What a verb returns, run on the cluster with its progress shown."""
-    spec: ClusterSpec = read_cluster_file(cluster) if cluster else LocalSpec("local")
-    with on_demand(spec, workers) as connect, shown(Console(stderr=True)) as watch:
-        return verb(connect, watch)
-
-
-def _finish(prepared: Prepared, ended: Ended) -> None:
-    _say(report.ended_lines(ended))
-    _say([f"the probabilities lie in {prepared.results.folder.url}"])
-    _exit(ended)
-
-
-def _exit(ended: Ended) -> None:
-    if not ended.complete:
-        raise typer.Exit(_SOME_FAILED)
+def _where(cluster: Path | None, workers: int | None) -> Where:
+    spec = read_cluster_file(cluster) if cluster else LocalSpec("local")
+    return on_demand(spec, workers)
 
 
 def _card_lines(card: ModelCard) -> Iterable[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import dask
+from dask.utils import parse_bytes
 from distributed import Client, LocalCluster
 
 from birddask.documents import document, parse, parse_yaml
@@ -48,7 +49,7 @@ class ExistingSpec:
 
 
 ClusterSpec = LocalSpec | ExistingSpec
-_KINDS: dict[object, type[LocalSpec | ExistingSpec]] = {
+_KINDS: dict[str, type[LocalSpec | ExistingSpec]] = {
     "local": LocalSpec,
     "existing": ExistingSpec,
 }
@@ -66,10 +67,8 @@ def read_cluster_file(path: Path) -> ClusterSpec:
         raise ConfigError(f"the cluster file {path} can't be read: {error.strerror}") from error
     mapping = parse_yaml(content, str(path))
     kind = mapping.get("kind")
-    if kind not in _KINDS:
-        raise ConfigError(
-            f"{path}: the kind of the cluster is {kind!r}, it must be one of {', '.join(map(str, _KINDS))}"
-        )
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ConfigError(f"{path}: the kind of the cluster is {kind!r}, it must be one of {', '.join(_KINDS)}")
     return parse(_KINDS[kind], mapping, str(path))
 
 
@@ -101,24 +100,36 @@ def connect(spec: ClusterSpec, workers: int | None) -> Iterator[Client]:
             raise ConfigError("--workers can't change a cluster that is running already")
         try:
             client = Client(spec.address, timeout=_CONNECT_TIMEOUT_S)
-        except OSError as error:
-            raise ConfigError(f"no Dask scheduler answers at {spec.address}: {error}") from error
+        except (OSError, ValueError) as error:  # ValueError: not an address
+            raise ConfigError(f"no Dask scheduler answers at {spec.address!r}: {error}") from error
         with client:
             yield client
         return
-    count = workers or spec.workers or available_cores()
+    count = next(each for each in (workers, spec.workers, available_cores()) if each is not None)
     if count < 1:
         raise ConfigError(f"{count} workers can't do any work; ask for at least one")
+    memory = _memory_limit(spec)
     with (
         dask.config.set({"distributed.worker.use-file-locking": False}),
         LocalCluster(
             n_workers=count,
             threads_per_worker=1,
             processes=True,
-            memory_limit=spec.memory_per_worker or "auto",
+            memory_limit=memory,
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address=None,
         ) as cluster,
         Client(cluster) as client,
     ):
         yield client
+
+
+def _memory_limit(spec: LocalSpec) -> int | Literal["auto"]:
+    if spec.memory_per_worker is None:
+        return "auto"
+    try:
+        return int(parse_bytes(spec.memory_per_worker))
+    except ValueError as error:
+        raise ConfigError(
+            f"`memory_per_worker` is {spec.memory_per_worker!r}, write it as '2 GiB' or '800 MB'"
+        ) from error

@@ -60,9 +60,9 @@ def lay_out_cards(archive: Folder, wheel_file: Path | None) -> None:
         archive.publish(_key(cut), _audiomoth_header(cut, header.sample_rate_hz, len(taken)) + taken)
 
 
-def species_lines(output: str, threshold: float) -> Iterator[str]:
+def species_lines(output: str, model: str, threshold: float) -> Iterator[str]:
     """Which species were heard at which site, the surest first."""
-    rows = open_probabilities(output).to_table(columns=["site", "label", "probability"]).to_pylist()
+    rows = open_probabilities(output, model).to_table(columns=["site", "label", "probability"]).to_pylist()
     heard: dict[tuple[str, str], list[float]] = {}
     for row in rows:
         if row["probability"] >= threshold:

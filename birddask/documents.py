@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+import functools
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
@@ -23,19 +25,36 @@ T = TypeVar("T")
 
 
 def document(cls: type[T]) -> type[T]:
-    """Mark a frozen dataclass as readable from a document, without unknown keys."""
-    return with_config(ConfigDict(extra="forbid"))(cls)
+    """Mark a frozen dataclass as readable from a document, without unknown keys or numbers that are not finite."""
+    return with_config(ConfigDict(extra="forbid", allow_inf_nan=False))(cls)
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which ``+10:00`` is text rather than a number of base 60, and no key stands twice."""
+
+    def construct_whole_number(self, node: yaml.ScalarNode) -> int | str:
+        return str(node.value) if ":" in node.value else self.construct_yaml_int(node)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key, times in Counter(keys).items():
+            if times > 1:
+                raise yaml.constructor.ConstructorError(problem=f"the key `{key}` stands {times} times")
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole_number)
 
 
 def parse_yaml(content: bytes | str, source: str) -> dict[str, object]:
     """The mapping at the top of a YAML text.
 
     Raises:
-        ConfigError: not YAML, or no mapping with text keys at the top.
+        ConfigError: not YAML, a key stands twice, or no mapping with text keys at the top.
     """
     try:
-        parsed = yaml.safe_load(content)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        parsed = yaml.load(content, _Loader)  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date like 2024-13-45
         raise ConfigError(f"{source} is not valid YAML: {error}") from error
     if not isinstance(parsed, dict) or not all(isinstance(key, str) for key in parsed):
         raise ConfigError(f"{source} must hold `key: value` lines at the top level")
@@ -46,18 +65,28 @@ def parse(cls: type[T], mapping: Mapping[str, object], source: str) -> T:
     """A document's mapping as an instance of ``cls``.
 
     Raises:
-        ConfigError: every key that is unknown, missing or of the wrong type, one line each.
+        ConfigError: every key that is unknown, missing or of the wrong type, one line each, or else a value that the
+            class itself refuses.
     """
     try:
-        return TypeAdapter(cls).validate_python(mapping)
+        parsed: T = _adapter(cast("Hashable", cls)).validate_python(mapping)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
     except ValidationError as error:
         lines = [_explain(cls, details) for details in error.errors()]
         raise ConfigError("\n".join(f"{source}: {line}" for line in lines)) from error
+    return parsed
+
+
+@functools.cache
+def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
+    """Pydantic's reader and writer of a class: milliseconds to make, so made once."""
+    return TypeAdapter(cls)
 
 
 def to_mapping(instance: DataclassInstance) -> dict[str, Any]:
     """A document as plain dicts, lists and scalars, ready for YAML or JSON."""
-    mapping: dict[str, Any] = TypeAdapter(type(instance)).dump_python(instance, mode="json")
+    mapping: dict[str, Any] = _adapter(type(instance)).dump_python(instance, mode="json")
     return mapping
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from distributed import Client, Future, as_completed
+from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 
 from birddask.errors import BirddaskError, ModelError, TransientStorageError
@@ -40,7 +41,7 @@ class Failed(Generic[Item]):
     """A task that will not come back."""
 
     item: Item
-    error: BaseException
+    error: Exception
 
     @property
     def message(self) -> str:
@@ -64,14 +65,18 @@ def run_tasks(
     """Outcomes of ``task`` on every item, in the order in which they end.
 
     Transient storage faults are repeated; items are taken only as fast as tasks end, so ``items`` may be endless.
+    Dask blames a worker's death on every task that the worker held: those are tried once more at the end, one by one.
 
     Raises:
         ModelError: the model can't be trusted on a worker; tasks that were not started are given up.
+        BirddaskError: the cluster is gone.
     """
     run = uuid.uuid4().hex[:8]
     waiting = iter(items)
     flight: dict[Future[Result], tuple[Item, int]] = {}
-    completed = as_completed()
+    suspects: list[Item] = []
+    alone = False
+    completed = as_completed(loop=client.loop)
     numbers = iter(range(1 << 62))
 
     def submit(item: Item, attempt: int) -> None:
@@ -83,24 +88,37 @@ def run_tasks(
     try:
         for _, item in zip(range(_window(client)), waiting, strict=False):
             submit(item, 1)
-        while flight:
+        while flight or suspects:
+            if not flight:
+                alone = True
+                submit(suspects.pop(0), 1)
             future = next(completed)
             item, attempt = flight.pop(future)
-            error = future.exception() if future.status != "finished" else None
-            if error is None:
-                yield Done(item, future.result())
-            elif isinstance(error, TransientStorageError) and attempt < _ATTEMPTS:
+            outcome = _outcome(item, future)
+            error = outcome.error if isinstance(outcome, Failed) else None
+            if isinstance(error, TransientStorageError) and attempt < _ATTEMPTS:
                 submit(item, attempt + 1)
                 continue
-            elif isinstance(error, ModelError):
-                raise error
+            if isinstance(error, KilledWorker) and not alone:
+                suspects.append(item)
             else:
-                yield Failed(item, error)
+                yield outcome
             for following in waiting:
                 submit(following, 1)
                 break
     finally:
         client.cancel(list(flight))
+
+
+def _outcome(item: Item, future: Future[Result]) -> Outcome[Item, Result]:
+    try:
+        return Done(item, future.result())
+    except FutureCancelledError as error:
+        raise BirddaskError(f"the cluster is gone; start the same command again to go on: {error}") from error
+    except ModelError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a task may raise
+        return Failed(item, error)
 
 
 def _window(client: Client) -> int:

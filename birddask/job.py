@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -19,7 +20,8 @@ from birddask.table.parts import PartLayout
 
 WIDE_LABELS_AT_MOST = 512
 _MIB = 1 << 20
-_UTC_OFFSET = re.compile(r"([+-])(\d{1,2}):(\d{2})")
+# From -12:00 to +14:00 on today's clocks.
+_UTC_OFFSET = re.compile(r"([+-])(0?\d|1[0-4]):([0-5]\d)")
 
 
 @document
@@ -56,6 +58,8 @@ class Job:
             raise ConfigError(f"`floor` is {self.floor}, it must be from 0 up to 1")
         if not self.block_mib > 0:
             raise ConfigError(f"`block_mib` is {self.block_mib}, it must be positive")
+        if self.archive_folder.url.rstrip("/") == self.output_folder.url.rstrip("/"):
+            raise ConfigError(f"`archive` and `output` are both {self.archive}; results must go to another folder")
         site_of("", self.site)
         self.scan_rule()
 
@@ -129,4 +133,4 @@ def read_job_file(path: Path) -> Job:
 
 
 def _from(base: Path, place: str) -> str:
-    return place if is_url(place) else str(base / Path(place).expanduser())
+    return place if is_url(place) else os.path.normpath(base / Path(place).expanduser())

@@ -16,16 +16,25 @@ _STORE = re.compile(r"mels/([^/]+)/mels\.zarr/zarr\.json")
 
 
 def read_scans(output: Folder) -> list[list[Recording]]:
-    """The rows of every scan, in the order of scanning."""
-    keys = sorted(
-        (int(match[1]), file.key) for file in output.files("recordings") if (match := _SCAN.fullmatch(file.key))
-    )
-    return [read_recordings(output.read(key)) for _, key in keys]
+    """The rows of every scan, in the order of scanning.
+
+    Raises:
+        ConfigError: a scan is missing; without its rows the blocks of all later ones would move.
+    """
+    keys = {int(match[1]): file.key for file in output.files("recordings") if (match := _SCAN.fullmatch(file.key))}
+    missing = set(range(len(keys))) - set(keys)
+    if missing:
+        raise ConfigError(f"{output.place(_scan_key(min(missing)))} is missing; put it back, the later scans need it")
+    return [read_recordings(output.read(keys[number])) for number in sorted(keys)]
 
 
 def write_scan(output: Folder, number: int, recordings: list[Recording]) -> None:
     """Publish the table of the scan with this number."""
-    output.publish(f"recordings/scan-{number:04d}.parquet", recordings_file(recordings))
+    output.publish(_scan_key(number), recordings_file(recordings))
+
+
+def _scan_key(number: int) -> str:
+    return f"recordings/scan-{number:04d}.parquet"
 
 
 def store_folder(output: Folder, spec: MelSpec) -> Folder:

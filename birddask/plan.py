@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
+
+import numpy as np
 
 from birddask.documents import document
 from birddask.errors import ConfigError
@@ -119,15 +120,14 @@ def _months(recording: Recording, rule: ClipRule) -> Iterator[tuple[str, Stretch
         return
     first = 0
     while first < clips:
-        moment = datetime.fromtimestamp((start_us + rule.offset_us(first)) // _US_PER_S, tz=UTC)
-        following = datetime(moment.year + moment.month // 12, moment.month % 12 + 1, 1, tzinfo=UTC)
-        left_us = int(following.timestamp()) * _US_PER_S - start_us
+        month = np.datetime64(start_us + rule.offset_us(first), "us").astype("datetime64[M]")
+        left_us = int((month + 1).astype("datetime64[us]").astype(np.int64)) - start_us
         # The first clip that starts in the following month; offsets are rounded, so look around the quotient.
         after = left_us * rule.sample_rate_hz // (rule.hop_samples * _US_PER_S)
         while rule.offset_us(after) < left_us:
             after += 1
         end = min(after, clips)
-        yield f"{moment:%Y-%m}", Stretch(recording, first, end - first)
+        yield str(month), Stretch(recording, first, end - first)
         first = end
 
 

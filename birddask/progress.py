@@ -30,24 +30,35 @@ class _Meter:
 
     def __init__(self, begun: Begun) -> None:
         self.begun = begun
-        self.done = 0
+        self._done = 0
+        self._failed = 0
         self._audio_s = 0.0
         self._quarantined = 0
         self._started_s = time.monotonic()
 
     def add(self, advanced: Advanced) -> None:
-        self.done += advanced.count
+        self._done += advanced.count
         self._audio_s += advanced.audio_s
         self._quarantined += advanced.quarantined
 
+    def fail(self) -> None:
+        self._failed += 1
+
+    @property
+    def left(self) -> int:
+        return self.begun.total - self._done - self._failed
+
     def text(self) -> str:
         elapsed_s = max(time.monotonic() - self._started_s, 1e-9)
-        parts = [f"{self.done}/{self.begun.total} {self.begun.things}"]
+        parts = [f"{self._done}/{self.begun.total} {self.begun.things}"]
         if self._audio_s:
             parts.append(f"{self._audio_s / 3600:.2f} h of audio")
             parts.append(f"{self._audio_s / elapsed_s:.0f}x real time")
-        if 0 < self.done < self.begun.total:
-            parts.append(f"{_span(elapsed_s / self.done * (self.begun.total - self.done))} left")
+        ended = self._done + self._failed
+        if ended and self.left:
+            parts.append(f"{_span(elapsed_s / ended * self.left)} left")
+        if self._failed:
+            parts.append(f"{self._failed} failed")
         if self._quarantined:
             parts.append(f"{self._quarantined} clips quarantined")
         return ", ".join(parts)
@@ -64,12 +75,14 @@ class _Lines:
         if isinstance(event, Begun):
             self._meter = _Meter(event)
             self._print(f"{event.total} {event.things}{_link(event)}")
-        elif isinstance(event, BlockFailed):
+            return
+        if isinstance(event, BlockFailed):
+            self._meter.fail()
             self._print(f"block {event.block} failed: {event.message}")
         else:
             self._meter.add(event)
-            if time.monotonic() >= self._next_s or self._meter.done == self._meter.begun.total:
-                self._print(self._meter.text())
+        if time.monotonic() >= self._next_s or not self._meter.left:
+            self._print(self._meter.text())
 
     def _print(self, text: str) -> None:
         self._next_s = time.monotonic() + _SECONDS_BETWEEN_LINES
@@ -89,11 +102,14 @@ class _Bar:
             if event.dashboard:
                 self._print(f"dashboard: {event.dashboard}")
             self._task: TaskID = self._bar.add_task(event.activity, total=event.total, detail=self._meter.text())
-        elif isinstance(event, BlockFailed):
+            return
+        if isinstance(event, BlockFailed):
+            self._meter.fail()
             self._print(f"block {event.block} failed: {event.message}")
         else:
             self._meter.add(event)
-            self._bar.update(self._task, advance=event.count, detail=self._meter.text())
+        advance = 1 if isinstance(event, BlockFailed) else event.count
+        self._bar.update(self._task, advance=advance, detail=self._meter.text())
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)

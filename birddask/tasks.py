@@ -127,17 +127,21 @@ def _compute(work: MelWork, block: Block) -> _BlockMels:
     front_end = ready_front_end(work.bundle)
     spec = work.store.spec
     mels = np.full((block.clips, *spec.shape), np.nan, spec.dtype)
-    first_row = block.number * work.store.clips_per_block
-    rows: list[ClipRow] = []
-    for stretch in block.stretches:
-        for clip, outcome in enumerate(_outcomes(work.archive, stretch, spec.clip)):
-            row = _row(first_row + len(rows), block, stretch, clip, spec.clip)
-            rows.append(_fill(row, outcome, front_end, work.store, mels[len(rows)]))
+    planned = _planned_rows(work.store, block)
+    outcomes = (outcome for stretch in block.stretches for outcome in _outcomes(work.archive, stretch, spec.clip))
+    rows = [
+        _fill(row, outcome, front_end, work.store, target)
+        for row, outcome, target in zip(planned, outcomes, mels, strict=True)
+    ]
     return _BlockMels(rows, mels)
 
 
 def _outcomes(archive: Folder, stretch: Stretch, rule: ClipRule) -> Iterator[ClipSound | RecordingError]:
-    """A sound for each clip of a stretch, or from some clip on the reason why there is none."""
+    """A sound for each clip of a stretch, or from some clip on the reason why there is none.
+
+    Raises:
+        ConfigError: the archive itself can't be reached any more; that is no recording's fault.
+    """
     done = 0
     try:
         for sound in clip_sounds(archive, stretch, rule):
@@ -145,30 +149,33 @@ def _outcomes(archive: Folder, stretch: Stretch, rule: ClipRule) -> Iterator[Cli
             done += 1
     except RecordingError as error:
         reason = error
-    except FileNotFoundError as error:
-        reason = RecordingError("vanished", str(error))
-    except StorageError as error:
-        reason = RecordingError("forbidden", str(error))
+    except (FileNotFoundError, StorageError) as error:
+        archive.require_readable("archive")
+        reason = RecordingError("forbidden" if isinstance(error, StorageError) else "vanished", str(error))
     else:
         return
     for _ in range(stretch.clips - done):
         yield reason
 
 
-def _row(clip: int, block: Block, stretch: Stretch, number: int, rule: ClipRule) -> ClipRow:
-    """The row of a clip before anything is known of its sound."""
-    recording = stretch.recording
-    offset_us = rule.offset_us(stretch.first_clip + number)
-    start_us = recording.start_time_us
-    return ClipRow(
-        clip=clip,
-        recording=recording.path,
-        site=block.site,
-        recorder=recording.recorder,
-        offset_us=offset_us,
-        start_time_us=None if start_us is None else start_us + offset_us,
-        status="ok",
-    )
+def _planned_rows(store: MelStore, block: Block) -> list[ClipRow]:
+    """The rows of a block before anything is known of its sound."""
+    rows: list[ClipRow] = []
+    for stretch in block.stretches:
+        recording, start_us = stretch.recording, stretch.recording.start_time_us
+        for clip in range(stretch.first_clip, stretch.first_clip + stretch.clips):
+            offset_us = store.spec.clip.offset_us(clip)
+            row = ClipRow(
+                clip=block.number * store.clips_per_block + len(rows),
+                recording=recording.path,
+                site=block.site,
+                recorder=recording.recorder,
+                offset_us=offset_us,
+                start_time_us=None if start_us is None else start_us + offset_us,
+                status="ok",
+            )
+            rows.append(row)
+    return rows
 
 
 def _fill(
@@ -195,8 +202,7 @@ def _commit_mels(store: MelStore, block: Block, computed: _BlockMels) -> None:
 
 def _read_rows(store: MelStore, block: Block) -> list[ClipRow]:
     rows = read_clips(store.folder.read(clip_table_key(block.number)))
-    planned = [stretch.recording.path for stretch in block.stretches for _ in range(stretch.clips)]
-    if [row.recording for row in rows] != planned:
+    if [replace(row, status="ok", reason="", level_dbfs=None) for row in rows] != _planned_rows(store, block):
         raise MisalignedBlock(
             f"block {block.number}: its clip table in {store.folder.url} is not of the clips that are planned; "
             "the recordings tables of this output were changed after the mels were made"

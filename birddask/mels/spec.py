@@ -10,6 +10,12 @@ from birddask.errors import ConfigError
 from birddask.fingerprint import fingerprint
 from birddask.plan import ClipRule
 
+NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
+"""What names that become part of a path are made of."""
+
+# Float32 holds no smaller power in full precision.
+_SMALLEST_FLOOR = 1e-37
+
 
 @document
 @dataclass(frozen=True)
@@ -41,6 +47,10 @@ class MelFilterbank:
     low_hz: float
     high_hz: float
 
+    def __post_init__(self) -> None:
+        if self.bins < 1 or not 0 <= self.low_hz < self.high_hz:
+            raise ConfigError(f"a filterbank of {self.bins} bins from {self.low_hz:g} to {self.high_hz:g} Hz is empty")
+
 
 @document
 @dataclass(frozen=True)
@@ -66,6 +76,13 @@ class Decibels:
     floor: float
     reference: float | Literal["max"]
     top_db: float | None
+
+    def __post_init__(self) -> None:
+        if self.floor < _SMALLEST_FLOOR or (self.top_db is not None and self.top_db < 0):
+            raise ConfigError(
+                f"decibels need a `floor` of at least {_SMALLEST_FLOOR:g} (found {self.floor:g}) and no negative "
+                f"`top_db` (found {self.top_db})"
+            )
 
 
 @document
@@ -140,6 +157,8 @@ class MelSpec:
     float16_offset: float = 0.0
 
     def __post_init__(self) -> None:
+        if not self.name or not set(self.name) <= NAME_CHARACTERS:
+            raise ConfigError(f"the mels' name {self.name!r} must be of lower-case letters, digits, '.', '-' and '_'")
         shapes = {(channel.bins, channel.frames(self.clip.length_samples)) for channel in self.channels}
         if len(shapes) != 1 or 0 in min(shapes):
             raise ConfigError(

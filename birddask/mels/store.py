@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.core.buffer import Buffer, default_buffer_prototype
 from zarr.storage import MemoryStore
 
@@ -27,6 +27,8 @@ _GROUP = "mels.zarr"
 _CHUNK_BYTES = 1 << 20
 _FIRST_SHARD = f"{ARRAY}/c/0/0/0/0"
 _SCHEMA = 1
+# LZ4 itself notices almost no flipped bit: a checksum follows it.
+_COMPRESSORS = (BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), Crc32cCodec())
 
 _Files = dict[str, Buffer]
 
@@ -149,7 +151,7 @@ class MelStore:
             chunks=(_clips_per_chunk(self.spec), *self.spec.shape),
             dtype=self.spec.dtype,
             fill_value=np.nan,
-            compressors=BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"),
+            compressors=_COMPRESSORS,
             dimension_names=("clip", "channel", "mel", "frame"),
         )
 

@@ -24,7 +24,8 @@ _FRAMES_AT_ONCE = 64
 @dataclass(frozen=True)
 class _Channel:
     spec: ChannelSpec
-    window: Array32
+    window: NDArray[np.floating]
+    """float32 for ``real``, where products are rounded as TensorFlow does; else float64, as in librosa."""
     matrix: NDArray[np.floating]
     """(n_fft / 2 + 1, bins): from a power spectrum, or for ``real`` from a folded frame, in float64."""
 
@@ -60,11 +61,11 @@ def prepare(spec: MelSpec, arrays: Arrays) -> FrontEnd:
 
 
 def _prepare_channel(spec: MelSpec, channel: ChannelSpec, arrays: Arrays) -> _Channel:
+    window: NDArray[np.floating]
     if isinstance(channel.window, StoredArray):
         window = _stored(channel.window, arrays, (channel.n_fft,))
     else:
-        phase = 2 * np.pi * np.arange(channel.n_fft) / channel.n_fft
-        window = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(channel.n_fft) / channel.n_fft)
     matrix: NDArray[np.floating]
     if isinstance(channel.filterbank, StoredArray):
         matrix = _stored(channel.filterbank, arrays, (channel.n_fft // 2 + 1, channel.bins))
@@ -75,7 +76,8 @@ def _prepare_channel(spec: MelSpec, channel: ChannelSpec, arrays: Arrays) -> _Ch
         matrix = mel_matrix(channel.filterbank, channel.n_fft, spec.clip.sample_rate_hz)
     if channel.spectrum == "real":
         matrix = _folded_cosines(channel.n_fft) @ matrix.astype(np.float64)
-    return _Channel(channel, window, matrix)
+        return _Channel(channel, window.astype(np.float32), matrix)
+    return _Channel(channel, window.astype(np.float64), matrix)
 
 
 def _stored(wanted: StoredArray, arrays: Arrays, shape: tuple[int, ...]) -> Array32:
@@ -112,13 +114,14 @@ def _channel_mels(channel: _Channel, waveform: Array32) -> Array32:
     return scaled.T[::-1] if spec.highest_first else scaled.T
 
 
-def _project_spectrum(channel: _Channel, windowed: Array32) -> NDArray[np.floating]:
+def _project_spectrum(channel: _Channel, windowed: NDArray[np.floating]) -> NDArray[np.floating]:
     spectrum = np.fft.rfft(windowed)
     power = spectrum.real**2 + spectrum.imag**2
-    return (np.sqrt(power) if channel.spec.spectrum == "magnitude" else power) @ channel.matrix
+    kept = np.sqrt(power) if channel.spec.spectrum == "magnitude" else power
+    return kept.astype(np.float32) @ channel.matrix
 
 
-def _project_real(channel: _Channel, windowed: Array32) -> NDArray[np.floating]:
+def _project_real(channel: _Channel, windowed: NDArray[np.floating]) -> NDArray[np.floating]:
     """Mels of the real part of the spectrum, as one matrix product.
 
     Re FFT(x)[k] = sum_n x[n] cos(2 pi k n / N), and cos is even, so samples n and N - n are added first: half the

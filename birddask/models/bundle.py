@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -76,16 +77,21 @@ def read_bundle(folder: Folder) -> Bundle:
         )
     network = _verified(folder, NETWORK, card.files.model)
     labels = parse_labels(_verified(folder, LABELS, card.files.labels), folder.place(LABELS))
-    known = _arrays(_verified(folder, KNOWN_ANSWER, card.files.known_answer))
-    front_end = _arrays(_verified(folder, FRONT_END, card.files.front_end)) if card.files.front_end else {}
+    known = _arrays(_verified(folder, KNOWN_ANSWER, card.files.known_answer), folder.place(KNOWN_ANSWER))
+    front_end = {}
+    if card.files.front_end:
+        front_end = _arrays(_verified(folder, FRONT_END, card.files.front_end), folder.place(FRONT_END))
     try:
         answer = KnownAnswer(known["waveform"], known["mels"], known["probabilities"])
     except KeyError as error:
         raise ConfigError(f"{folder.place(KNOWN_ANSWER)} lacks the array {error}") from error
-    if answer.probabilities.shape != (len(labels),):
+    found = (answer.waveform.shape, answer.mels.shape, answer.probabilities.shape)
+    expected = ((card.mels.clip.length_samples,), card.mels.shape, (len(labels),))
+    if found != expected:
         raise ConfigError(
-            f"{folder.place(LABELS)} has {len(labels)} labels, but the known answer has "
-            f"{answer.probabilities.shape[0]} probabilities; they must be of one model"
+            f"{folder.place(KNOWN_ANSWER)} is not of this {CARD} and {LABELS}: its waveform, mels and probabilities "
+            f"have the shapes {found}, expected {expected}; if the card was changed on purpose, delete its `files:` "
+            f"section and run `birddask models check --seal {folder.url}`"
         )
     return Bundle(card, labels, network, front_end, answer)
 
@@ -100,40 +106,47 @@ def read_unsealed(folder: Folder) -> tuple[ModelCard, tuple[str, ...], bytes, di
     if card.files is not None:
         raise ConfigError(f"{folder.place(CARD)} is sealed already; delete its `files:` section to seal it anew")
     labels = parse_labels(_content(folder, LABELS), folder.place(LABELS))
-    front_end = _arrays(folder.read(FRONT_END)) if folder.exists(FRONT_END) else {}
+    front_end = _arrays(folder.read(FRONT_END), folder.place(FRONT_END)) if folder.exists(FRONT_END) else {}
     return card, labels, _content(folder, NETWORK), front_end
 
 
 def seal(folder: Folder, answer: KnownAnswer) -> None:
-    """Add the known answer to a bundle and the hashes of all its files to its card, whose text stays as it is."""
-    folder.publish(
-        KNOWN_ANSWER,
-        npz(
-            {
-                "waveform": answer.waveform,
-                "mels": answer.mels,
-                "probabilities": answer.probabilities,
-            }
-        ),
-    )
+    """Add the known answer to a bundle and the hashes of all its files to its card, whose text stays as it is.
+
+    Raises:
+        ConfigError: the text of the card can't be added to.
+    """
+    known = npz({"waveform": answer.waveform, "mels": answer.mels, "probabilities": answer.probabilities})
     files = BundleFiles(
         model=sha256_hex(folder.read(NETWORK)),
         labels=sha256_hex(folder.read(LABELS)),
-        known_answer=sha256_hex(folder.read(KNOWN_ANSWER)),
+        known_answer=sha256_hex(known),
         front_end=sha256_hex(folder.read(FRONT_END)) if folder.exists(FRONT_END) else None,
     )
     section = to_yaml(files).replace("\n", "\n  ").rstrip()
-    card = folder.read(CARD).decode().rstrip()
-    folder.publish(CARD, f"{card}\nfiles:\n  {section}\n".encode())
+    card = f"{folder.read(CARD).decode().rstrip()}\nfiles:\n  {section}\n"
+    try:
+        parse_yaml(card, folder.place(CARD))
+    except ConfigError as error:
+        raise ConfigError(
+            f"a `files:` section can't be added at the end of {folder.place(CARD)}: write it as `key: value` lines "
+            "without a `files:` key and without a closing mark"
+        ) from error
+    folder.publish(KNOWN_ANSWER, known)
+    folder.publish(CARD, card.encode())
 
 
 def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
     """Labels, one a line.
 
     Raises:
-        ConfigError: a label is empty or stands twice.
+        ConfigError: the text is not UTF-8, or a label is empty or stands twice.
     """
-    labels = tuple(line.strip() for line in content.decode("utf-8-sig").splitlines())
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{source} is not UTF-8 text; save it as UTF-8: {error}") from error
+    labels = tuple(line.strip() for line in text.splitlines())
     seen: set[str] = set()
     for number, label in enumerate(labels, start=1):
         if not label or label in seen:
@@ -160,9 +173,12 @@ def _content(folder: Folder, name: str) -> bytes:
         raise ConfigError(f"the model bundle {folder.url} lacks {name}") from error
 
 
-def _arrays(content: bytes) -> dict[str, Array32]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+def _arrays(content: bytes, source: str) -> dict[str, Array32]:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:  # TypeError: one array instead of several
+        raise ConfigError(f"{source} is not a file of arrays as numpy.savez writes it: {error}") from error
 
 
 def npz(arrays: Mapping[str, Array32]) -> bytes:

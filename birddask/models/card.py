@@ -8,7 +8,7 @@ from typing import Literal
 from birddask.documents import document, to_mapping
 from birddask.errors import ConfigError
 from birddask.fingerprint import fingerprint
-from birddask.mels.spec import MelSpec
+from birddask.mels.spec import NAME_CHARACTERS, MelSpec
 
 
 @document
@@ -74,14 +74,13 @@ class ModelCard:
     files: BundleFiles | None = None
 
     def __post_init__(self) -> None:
-        if not self.name or not set(self.name) <= _NAME_CHARACTERS:
+        if not self.name or not set(self.name) <= NAME_CHARACTERS:
             raise ConfigError(f"the model name {self.name!r} must be of lower-case letters, digits, '.', '-' and '_'")
 
     @property
     def fingerprint(self) -> str:
-        """A short hash of all that decides a probability, apart from the clip rule and the mels' dtype."""
-        decides = replace(self, title="", licence="", attribution="", source="", tolerance=0.0)
+        """A short hash of all that decides a probability."""
+        # The last bits of a known answer depend on the CPU that gave it; the model does not.
+        files = None if self.files is None else replace(self.files, known_answer="")
+        decides = replace(self, title="", licence="", attribution="", source="", tolerance=0.0, files=files)
         return fingerprint(to_mapping(decides))
-
-
-_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")

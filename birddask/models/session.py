@@ -17,6 +17,9 @@ Array32 = NDArray[np.float32]
 # Clips scored together: measured as the knee for BirdNET on one core (docs/design/0004).
 _CLIPS_AT_ONCE = 8
 
+# A network's own float32 softmax may end this far outside [0, 1].
+_ROUNDING = 1e-5
+
 
 @dataclass(frozen=True)
 class Classifier:
@@ -36,7 +39,7 @@ class Classifier:
             float32 (clip, label) in [0, 1].
 
         Raises:
-            ModelError: the network gave a NaN or an infinity, or not one score a label.
+            ModelError: the network gave a NaN, an infinity or what is no probability, or not one score a label.
         """
         scores = [self._scores(mels[start : start + _CLIPS_AT_ONCE]) for start in range(0, len(mels), _CLIPS_AT_ONCE)]
         if not scores:
@@ -49,7 +52,10 @@ class Classifier:
             batch = _min_max(batch)
         if self.card.input.layout == "mel_frame_channel":
             batch = batch.transpose(0, 2, 3, 1)
-        (raw,) = self._session.run([self.card.output.name], {self.card.input.name: np.ascontiguousarray(batch)})
+        try:
+            (raw,) = self._session.run([self.card.output.name], {self.card.input.name: np.ascontiguousarray(batch)})
+        except Exception as error:  # ONNX Runtime's own exceptions have no common base
+            raise ModelError(f"the network of {self.card.name} refuses input {batch.shape}: {error}") from error
         if raw.shape != (len(mels), len(self.labels)):
             raise ModelError(
                 f"the network of {self.card.name} gives scores of shape {raw.shape} for {len(mels)} clips, "
@@ -57,7 +63,14 @@ class Classifier:
             )
         if not np.isfinite(raw).all():
             raise ModelError(f"the network of {self.card.name} gave a score that is not a number")
-        return _activate(raw.astype(np.float32, copy=False), self.card.output.activation)
+        probabilities = _activate(raw.astype(np.float32, copy=False), self.card.output.activation)
+        low, high = float(probabilities.min()), float(probabilities.max())
+        if low < -_ROUNDING or high > 1 + _ROUNDING:
+            raise ModelError(
+                f"the network of {self.card.name} gives scores from {low:.3g} to {high:.3g}, not probabilities; its "
+                "card names the activation that makes them so"
+            )
+        return np.clip(probabilities, 0, 1)
 
 
 def start_classifier(bundle: Bundle) -> Classifier:
@@ -101,6 +114,9 @@ def _start_session(network: bytes, card: ModelCard) -> onnxruntime.InferenceSess
             f"the network of {card.name} has the inputs {inputs} and the outputs {outputs}; its card names "
             f"{card.input.name!r} and {card.output.name!r}"
         )
+    axes = session.get_inputs()[0].shape
+    if axes and isinstance(axes[0], int):
+        raise ModelError(f"the network of {card.name} takes {axes[0]} clips at a time; export it for any number")
     return session
 
 

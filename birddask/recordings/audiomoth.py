@@ -9,7 +9,10 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-_RECORDED = re.compile(r"Recorded at (\d\d):(\d\d):(\d\d)(?:\.(\d{3}))? (\d\d)/(\d\d)/(\d{4})(?: \((UTC[^)]*)\))?")
+# Years of other centuries are no times, and near the ends of the calendar an offset would leave it.
+_RECORDED = re.compile(
+    r"Recorded at (\d\d):(\d\d):(\d\d)(?:\.(\d{3}))? (\d\d)/(\d\d)/((?:19|20)\d\d)(?: \((UTC[^)]*)\))?"
+)
 _DEVICE = re.compile(r"by AudioMoth ([0-9A-F]{16})")
 _ZONE = re.compile(r"UTC(?:([+-])(\d{1,2}))?(?::\s?(\d{1,2}))?$")
 _TRIGGER = re.compile(r"Amplitude threshold was|Frequency trigger \(|Edge Impulse model used")

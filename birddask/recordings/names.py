@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from birddask.recordings.audiomoth import to_microseconds
 
+# The century keeps numbers that are no dates apart, and a digit behind the time would be a number too.
 _STAMP = re.compile(
     r"(?:^|(?P<prefix>.*?)_)"
-    r"(?P<date>\d{4}-?\d{2}-?\d{2})[_T$-]T?(?P<time>\d{2}-?\d{2}-?\d{2})"
-    r"_?(?P<zone>Z|[+-]\d{4})?(?P<rest>.*)$"
+    r"(?P<date>(?:19|20)\d{2}-?\d{2}-?\d{2})[_T$-]T?(?P<time>\d{2}-?\d{2}-?\d{2})(?!\d)"
+    r"(?P<triggered>T(?![A-Za-z0-9]))?_?(?P<zone>Z|[+-]\d{4})?"
 )
 _HEX_NAME = re.compile(r"^[0-9A-F]{8}$")
 _FIRST_AUDIOMOTH = datetime(2017, 7, 1, tzinfo=UTC)
@@ -42,14 +43,13 @@ def parse_name(stem: str) -> NameFacts:
         return _parse_hex_name(stem)
     digits = (match["date"] + match["time"]).replace("-", "")
     prefix = match["prefix"] or None
-    triggered = match["rest"].startswith("T")
+    triggered = match["triggered"] is not None
+    zone = match["zone"]
     try:
-        moment = datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        moment = datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC) - _offset(zone or "Z")
     except ValueError:
         return NameFacts(None, False, prefix, triggered)
-    if match["zone"] is None:
-        return NameFacts(to_microseconds(moment), False, prefix, triggered)
-    return NameFacts(to_microseconds(moment - _offset(match["zone"])), True, prefix, triggered)
+    return NameFacts(to_microseconds(moment), zone is not None, prefix, triggered)
 
 
 def _offset(zone: str) -> timedelta:

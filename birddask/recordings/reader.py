@@ -30,8 +30,8 @@ def open_samples(archive: Folder, recording: Recording) -> Iterator[ReadSpan]:
         FileNotFoundError: the file has gone since the scan.
     """
     if recording.container == "sndfile":
-        with archive.open(recording.path) as stream, sndfile.opened(stream) as sound:
-            yield lambda first, frames: _one_channel(_whole(sndfile.read_frames(sound, first, frames), frames))
+        with sndfile.opened(archive, recording.path, recording.size_bytes) as sound:
+            yield lambda first, frames: _one_channel(_whole(sound.read(first, frames), frames))
     else:
         yield lambda first, frames: _read_wav(archive, recording, first, frames)
 
@@ -85,7 +85,8 @@ def decode_pcm(content: bytes, encoding: str) -> Samples:
         return _scaled(stored.astype(np.int16) - 128, 7)
     if encoding in ("pcm_16", "pcm_32"):
         return _scaled(stored, 15 if encoding == "pcm_16" else 31)
-    return stored.astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what float32 can't hold is found in the mels
+        return stored.astype(np.float32)
 
 
 def _scaled(integers: NDArray[np.signedinteger], bits: int) -> Samples:

@@ -84,8 +84,10 @@ def parse_wav(read: ReadRange, size_bytes: int) -> WavHeader:
         (declared,) = struct.unpack("<Q", window.bytes_at(ds64.start + 8, 8))
     data_bytes, flags = _data_bytes(window, data.start, declared)
     frames = data_bytes // (channels * _sample_bytes(encoding))
-    after = _walk(window, data.start + data_bytes + data_bytes % 2) or _walk(window, data.start + data_bytes)
-    texts = _texts(window, [*chunks, *after])
+    texts = _texts(window, chunks)
+    # Not every recorder pads odd chunks; a pad byte is no letter, so the unpadded place is looked at first.
+    end = data.start + data_bytes
+    texts |= _texts(window, _walk(window, end) or _walk(window, end + data_bytes % 2))
     if frames == 0:
         said = f"; the recorder says: {texts['ICMT']}" if texts.get("ICMT") else ""
         raise RecordingError("no_audio", f"the header is whole but no samples follow{said}")
@@ -187,20 +189,34 @@ def _data_bytes(window: _Window, start: int, declared: int) -> tuple[int, tuple[
         if following and following[0].name in (b"guan", b"LIST", b"id3 ", b"wamd"):
             return 0, ()
         # The recorder was stopped before it could write the size: the samples run to the end.
-        return available, ("size_repaired",)
+        return available - _guano_bytes_at_end(window, start), ("size_repaired",)
     if declared > available:
         return available, ("truncated",)
     wraps = (available - declared) // _WRAP_BYTES
     return declared + wraps * _WRAP_BYTES, ("size_repaired",) if wraps else ()
 
 
+def _guano_bytes_at_end(window: _Window, start: int) -> int:
+    """The length of a ``guan`` chunk, padded or not, that ends where the file ends."""
+    count = min(window.size_bytes - start, _TAIL_READ_BYTES)
+    tail = window.bytes_at(window.size_bytes - count, count)
+    position = tail.rfind(b"guan")
+    if not 0 <= position <= len(tail) - 8:
+        return 0
+    (size,) = struct.unpack("<I", tail[position + 4 : position + 8])
+    chunk_bytes = len(tail) - position
+    return chunk_bytes if chunk_bytes - 8 - size in (0, 1) else 0
+
+
 def _texts(window: _Window, chunks: list[_Chunk]) -> dict[str, str]:
     texts: dict[str, str] = {}
     for chunk in chunks:
+        if chunk.name not in (b"guan", b"LIST"):
+            continue
         content = window.bytes_at(chunk.start, min(chunk.size, _TAIL_READ_BYTES))
         if chunk.name == b"guan":
             texts["guan"] = content.decode("utf-8", "replace").rstrip("\0")
-        elif chunk.name == b"LIST" and content[:4] == b"INFO":
+        elif content[:4] == b"INFO":
             texts |= _info_texts(content[4:])
     return texts
 

@@ -8,7 +8,7 @@ import re
 from birddask.errors import ConfigError
 
 DEFAULT_PATTERN = "{site}/..."
-_FIELD = re.compile(r"\{(\w+)\}|(\.\.\.)")
+_FIELD = re.compile(r"\{([^{}]*)\}|(\.\.\.)")
 
 
 def site_of(path: str, pattern: str) -> str | None:
@@ -17,7 +17,7 @@ def site_of(path: str, pattern: str) -> str | None:
     ``{name}`` stands for one folder or a part of one, ``...`` for all that follows.
 
     Raises:
-        ConfigError: the pattern has no ``{site}``.
+        ConfigError: the pattern has no ``{site}``, or a field that can't be a name, or one twice.
     """
     match = _compile(pattern).fullmatch(path)
     return match["site"] if match else None
@@ -31,6 +31,8 @@ def _compile(pattern: str) -> re.Pattern[str]:
         name = field[1]
         if name is None:
             expression += ".+"
+        elif not name.isidentifier():
+            raise ConfigError(f"the site pattern {pattern!r} has {{{name}}}; a name is letters, digits and _")
         elif name in names:
             raise ConfigError(f"the site pattern {pattern!r} names {{{name}}} twice")
         else:
@@ -39,4 +41,4 @@ def _compile(pattern: str) -> re.Pattern[str]:
         position = field.end()
     if "site" not in names:
         raise ConfigError(f"the site pattern {pattern!r} has no {{site}}; for example {{site}}/...")
-    return re.compile(expression + re.escape(pattern[position:]))
+    return re.compile(expression + re.escape(pattern[position:]), re.DOTALL)

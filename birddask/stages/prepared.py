@@ -67,7 +67,8 @@ def require_scanned(job: Job, scans: Sequence[Sequence[Recording]]) -> None:
     """Raise ConfigError if the output has no recordings table."""
     if not scans:
         raise ConfigError(
-            f"nothing was scanned into {job.output_folder.url} yet; `birddask scan` or `birddask run` does it"
+            f"no file of {job.archive_folder.url} was scanned into {job.output_folder.url} yet; `birddask scan` or "
+            "`birddask run` does it, if there is a file"
         )
 
 

@@ -53,7 +53,11 @@ def inspect_new(job: Job, scans: Sequence[Sequence[Recording]], connect: Connect
 
 
 def _inspect_group(archive: Folder, rule: ScanRule, group: tuple[int, Sequence[FoundFile]]) -> list[Recording]:
-    return [inspect(archive, file, rule) for file in group[1]]
+    rows = [inspect(archive, file, rule) for file in group[1]]
+    if any(row.reason in ("vanished", "forbidden") for row in rows):
+        # If the archive itself has gone, no file is to blame for it.
+        archive.require_readable("archive")
+    return rows
 
 
 def _new_files(job: Job, scans: Sequence[Sequence[Recording]]) -> list[FoundFile]:

