@@ -13,6 +13,7 @@ from typing import Literal
 import dask
 from dask.utils import parse_bytes
 from distributed import Client, LocalCluster
+from distributed.comm.addressing import get_address_host_port
 
 from birddask.documents import document, parse, parse_yaml
 from birddask.errors import ConfigError
@@ -99,8 +100,10 @@ def connect(spec: ClusterSpec, workers: int | None) -> Iterator[Client]:
         if workers is not None:
             raise ConfigError("--workers can't change a cluster that is running already")
         try:
+            # Raises ValueError if it is no address; a Client would only find out with its threads running.
+            get_address_host_port(spec.address)
             client = Client(spec.address, timeout=_CONNECT_TIMEOUT_S)
-        except (OSError, ValueError) as error:  # ValueError: not an address
+        except (OSError, ValueError) as error:
             raise ConfigError(f"no Dask scheduler answers at {spec.address!r}: {error}") from error
         with client:
             yield client

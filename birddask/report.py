@@ -40,7 +40,7 @@ def ended_lines(ended: Ended) -> Iterator[str]:
     for block, message in sorted(ended.failures.items()):
         yield f"block {block} failed: {message}"
     if not ended.complete:
-        yield "not complete: run the same command again to go on with what is pending"
+        yield _what_goes_on(ended.accounting)
     elif not ended.blocks:
         yield "nothing is left to do"
 
@@ -73,6 +73,14 @@ def job_lines(job: Job) -> Iterator[str]:
     """Every setting of a job, defaults included, as it would stand in its file."""
     for line in to_yaml(job).splitlines():
         yield f"  {line}"
+
+
+def _what_goes_on(accounting: Accounting) -> str:
+    if accounting.mels.clips_pending:
+        return f"not complete: {accounting.mels.clips_pending} clips have no mels yet; `birddask run` goes on with them"
+    return (
+        f"not complete: {accounting.scores.clips_pending} clips have no scores yet; the same command goes on with them"
+    )
 
 
 def _stage(name: str, done: str, counts: StageCounts) -> str:

@@ -171,7 +171,7 @@ def is_url(place: str) -> bool:
 
 def absolute_url(place: str) -> str:
     """A URL as it is, a path made absolute, so that it means the same to every worker."""
-    return place if is_url(place) else str(Path(place).expanduser().absolute())
+    return place if is_url(place) else os.path.normpath(Path(place).expanduser().absolute())
 
 
 def _files_below(filesystem: fsspec.AbstractFileSystem, top: str) -> Iterator[tuple[str, int]]:

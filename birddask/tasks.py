@@ -225,7 +225,7 @@ def _read_ok_mels(store: MelStore, block: Block, ok: NDArray[np.intp]) -> Mels:
 
 def _score(work: ScoreWork, block: Block, rows: list[ClipRow], mels: Mels) -> None:
     classifier = ready_classifier(work.bundle)
-    probabilities = classifier.probabilities(work.store.from_stored(mels))
+    probabilities = classifier.probabilities(mels, work.store.offset)
     work.results.write(block, rows, probabilities, classifier.labels)
 
 

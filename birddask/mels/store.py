@@ -94,10 +94,6 @@ class MelStore:
         with np.errstate(over="ignore"):
             return (mels - self.offset).astype(self.spec.dtype)
 
-    def from_stored(self, stored: Mels) -> NDArray[np.float32]:
-        """Mels as a model reads them, float32, whatever they were stored as."""
-        return stored.astype(np.float32) + self.offset
-
     def write_shard(self, block: int, mels: Mels) -> None:
         """Encode and publish the shard of a block; rows that a short block lacks are NaN.
 

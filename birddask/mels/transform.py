@@ -17,8 +17,8 @@ Array32 = NDArray[np.float32]
 Arrays = Mapping[str, Array32]
 """The arrays of a bundle's ``front_end.npz``."""
 
-# Frames transformed together: a few hundred kilobytes, which stays in a core's cache.
-_FRAMES_AT_ONCE = 64
+# Frames transformed together: about a megabyte, which stays in a core's cache.
+_FRAMES_AT_ONCE = 128
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,11 @@ def _stored(wanted: StoredArray, arrays: Arrays, shape: tuple[int, ...]) -> Arra
 
 def _min_max_symmetric(waveform: Array32) -> Array32:
     """BirdNET's scaling, in its own order of float32 operations; silence becomes -1."""
-    shifted = waveform - waveform.min()
-    scaled = shifted / (shifted.max() + np.float32(1e-6))
-    symmetric: Array32 = (scaled - np.float32(0.5)) * np.float32(2)
-    return symmetric
+    scaled: Array32 = waveform - waveform.min()
+    scaled /= scaled.max() + np.float32(1e-6)
+    scaled -= np.float32(0.5)
+    scaled *= np.float32(2)
+    return scaled
 
 
 def _channel_mels(channel: _Channel, waveform: Array32) -> Array32:
@@ -129,8 +130,9 @@ def _project_real(channel: _Channel, windowed: NDArray[np.floating]) -> NDArray[
     float64: on silent and padded clips BirdNET's compression blows up anything less to 0.4 logits.
     """
     half = channel.spec.n_fft // 2
-    folded = windowed[:, : half + 1].astype(np.float64)
-    folded[:, 1:half] += windowed[:, :half:-1]
+    folded = np.empty((len(windowed), half + 1))
+    folded[:, 0], folded[:, half] = windowed[:, 0], windowed[:, half]
+    np.add(windowed[:, 1:half], windowed[:, :half:-1], out=folded[:, 1:half], dtype=np.float64)
     return folded @ channel.matrix
 
 

@@ -16,6 +16,8 @@ from birddask.storage import Folder
 
 # One read: large enough for a bucket's latency, small against a worker's memory at any rate and length.
 _PIECE_BYTES = 16 << 20
+# Squares of float samples below this vanish in float32.
+_FAINTEST_POWER = 1e-38
 
 
 @dataclass(frozen=True)
@@ -78,5 +80,7 @@ def _pieces(spans: list[InputSpan], frames_at_most: int) -> Iterator[list[InputS
 
 
 def _level_dbfs(samples: NDArray[np.float32]) -> float | None:
-    power = float(np.mean(np.square(samples, dtype=np.float64)))
-    return None if power == 0 else 10 * math.log10(power)
+    energy = float(np.dot(samples, samples))
+    if energy == 0 and not samples.any():
+        return None
+    return 10 * math.log10(max(energy / len(samples), _FAINTEST_POWER))

@@ -16,6 +16,7 @@ Array32 = NDArray[np.float32]
 
 # Clips scored together: measured as the knee for BirdNET on one core (docs/design/0004).
 _CLIPS_AT_ONCE = 8
+_NO_OFFSET = np.float32(0)
 
 # A network's own float32 softmax may end this far outside [0, 1].
 _ROUNDING = 1e-5
@@ -29,11 +30,12 @@ class Classifier:
     labels: tuple[str, ...]
     _session: onnxruntime.InferenceSession
 
-    def probabilities(self, mels: NDArray[np.floating]) -> Array32:
+    def probabilities(self, mels: NDArray[np.floating], offset: np.float32 = _NO_OFFSET) -> Array32:
         """The probability of each label in each clip.
 
         Args:
             mels: (clip, channel, mel, frame), of any float type.
+            offset: what they lack, see ``MelStore.offset``.
 
         Returns:
             float32 (clip, label) in [0, 1].
@@ -41,13 +43,17 @@ class Classifier:
         Raises:
             ModelError: the network gave a NaN, an infinity or what is no probability, or not one score a label.
         """
-        scores = [self._scores(mels[start : start + _CLIPS_AT_ONCE]) for start in range(0, len(mels), _CLIPS_AT_ONCE)]
+        scores = [
+            # Widened batch by batch: a float32 copy of a whole block would cost more than reading it.
+            self._scores(mels[start : start + _CLIPS_AT_ONCE].astype(np.float32) + offset)
+            for start in range(0, len(mels), _CLIPS_AT_ONCE)
+        ]
         if not scores:
             return np.empty((0, len(self.labels)), np.float32)
         return np.concatenate(scores)
 
-    def _scores(self, mels: NDArray[np.floating]) -> Array32:
-        batch = mels.astype(np.float32)
+    def _scores(self, mels: Array32) -> Array32:
+        batch = mels
         if self.card.input.before == "min_max":
             batch = _min_max(batch)
         if self.card.input.layout == "mel_frame_channel":

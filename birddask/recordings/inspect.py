@@ -42,10 +42,12 @@ def inspect(archive: Folder, file: FoundFile, rule: ScanRule) -> Recording:
     Raises:
         TransientStorageError: storage failed in a way that may pass.
     """
-    found = Recording(file.key, file.size_bytes, "ignored")
+    found = Recording(row_path(file.key), file.size_bytes, "ignored")
     ignored = _not_a_recording(file.key)
     if ignored:
         return replace(found, reason=ignored)
+    if found.path != file.key:
+        return replace(found, status="quarantined", reason="name_not_utf8")
     try:
         return _inspect_recording(archive, found, rule)
     except RecordingError as error:
@@ -55,6 +57,11 @@ def inspect(archive: Folder, file: FoundFile, rule: ScanRule) -> Recording:
     except StorageError:
         reason = "forbidden"
     return _with_place_and_time(replace(found, status="quarantined", reason=reason), rule)
+
+
+def row_path(key: str) -> str:
+    """The key of a file as its row names it: bytes of the name that are not UTF-8 are spelled out."""
+    return key.encode("utf-8", "backslashreplace").decode()
 
 
 def _not_a_recording(key: str) -> str:

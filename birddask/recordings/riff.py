@@ -21,6 +21,8 @@ _CHUNKS_AT_MOST = 256
 _WRAP_BYTES = 1 << 32
 _UNKNOWN_SIZE = 0xFFFFFFFF
 _EXTENSIBLE = 0xFFFE
+# No recorder of sound comes near it; what does is a damaged header.
+_HIGHEST_RATE_HZ = 10_000_000
 _ENCODINGS = {
     (1, 8): "pcm_u8",
     (1, 16): "pcm_16",
@@ -162,7 +164,7 @@ def _parse_fmt(content: bytes) -> tuple[str, int, int]:
     if tag == _EXTENSIBLE and len(content) >= 26:
         (tag,) = struct.unpack("<H", content[24:26])
     encoding = _ENCODINGS.get((tag, bits))
-    if encoding is None or channels == 0 or sample_rate_hz == 0:
+    if encoding is None or channels == 0 or not 0 < sample_rate_hz <= _HIGHEST_RATE_HZ:
         raise RecordingError(
             "unsupported_format",
             f"WAV format {tag} with {bits} bits, {channels} channels at {sample_rate_hz} Hz",

@@ -30,7 +30,7 @@ class Ended:
 
     Attributes:
         accounting: of the output as it is now.
-        complete: nothing is left for this verb to do.
+        complete: no clip is pending, for ``mels`` without mels, else without a score.
         blocks: done in this run.
         audio_s: length of the clips in them.
         failures: messages by block.

@@ -11,7 +11,7 @@ from birddask.errors import BirddaskError
 from birddask.events import Advanced, Begun, Watch
 from birddask.job import Job
 from birddask.outputs import read_scans, write_scan
-from birddask.recordings.inspect import ScanRule, inspect
+from birddask.recordings.inspect import ScanRule, inspect, row_path
 from birddask.recordings.recording import Recording
 from birddask.storage import Folder, FoundFile
 
@@ -68,4 +68,6 @@ def _new_files(job: Job, scans: Sequence[Sequence[Recording]]) -> list[FoundFile
     root = f"{archive.url.rstrip('/')}/"
     output = f"{job.output_folder.url.rstrip('/')}/"
     own = output.removeprefix(root) if output.startswith(root) else None
-    return [file for file in archive.files() if file.key not in known and not (own and file.key.startswith(own))]
+    return [
+        file for file in archive.files() if row_path(file.key) not in known and not (own and file.key.startswith(own))
+    ]

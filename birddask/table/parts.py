@@ -6,7 +6,7 @@ Files are built in memory and published whole; the same rows give the same bytes
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -172,7 +172,7 @@ _WIDE_RESERVED = frozenset({*IDENTITY, "top_label", "top_probability", "site", "
 
 def require_distinct_columns(labels: Sequence[str]) -> None:
     """Raise ConfigError if a label can't be a column of a wide table."""
-    taken = _WIDE_RESERVED.intersection(labels)
+    taken = [label for label in labels if label.casefold() in _WIDE_RESERVED]
     if taken:
         raise ConfigError(
             f"the labels {sorted(taken)} are names of other columns; rename them in labels.txt or set `table: long`"
@@ -237,11 +237,3 @@ def _to_bytes(table: pa.Table, metadata: Mapping[str, object]) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     return bytes(sink.getvalue())
-
-
-def concatenate(tables: Iterable[bytes], columns: Sequence[str]) -> pa.Table:
-    """Some columns of several files as one table, in order."""
-    return pa.concat_tables(
-        [pq.read_table(pa.BufferReader(content), columns=list(columns)) for content in tables],
-        promote_options="permissive",
-    )

@@ -100,7 +100,7 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
 
 def test_an_existing_cluster_is_used_and_left_running() -> None:
     with LocalCluster(
-        n_workers=1, threads_per_worker=3, processes=False, protocol="tcp://", dashboard_address=None
+        n_workers=1, threads_per_worker=3, processes=False, protocol="tcp://", dashboard_address="127.0.0.1:0"
     ) as mine:
         spec = ExistingSpec("existing", mine.scheduler_address)
         for _ in range(2):

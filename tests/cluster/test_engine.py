@@ -199,7 +199,7 @@ def slowly(number: int) -> int:
 
 def test_a_cluster_that_goes_away_ends_the_run_with_a_message() -> None:
     cluster = LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp://"
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0", protocol="tcp://"
     )
     with cluster, connect(ExistingSpec("existing", cluster.scheduler_address), None) as client:
         outcomes = run_tasks(client, "slowly", slowly, itertools.count())

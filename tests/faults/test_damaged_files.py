@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -34,6 +35,23 @@ def test_one_damaged_file_among_a_hundred_costs_exactly_that_file(tiny_bundle: P
         for row in pq.ParquetFile(part).read().to_pylist()
     }
     assert scored == {row["recording"] for row in rows if row["status"] == "usable"}
+
+
+def test_a_name_that_is_not_utf8_costs_that_file_and_is_found_once(tiny_bundle: Path, tmp_path: Path) -> None:
+    archive, output = tmp_path / "archive", tmp_path / "out"
+    recording = write_wav(archive / "ridge/20250501_040000.WAV", noise(2, 8000), 8000)
+    (archive / "ridge" / os.fsdecode(b"caf\xe9.WAV")).write_bytes(recording.read_bytes())
+    job = write_job(tmp_path / "job.yaml", archive, output, tiny_bundle)
+    for _ in range(2):
+        done = birddask("run", job)
+        assert done.returncode == 0, done.stderr
+        assert "2 found = 1 usable (0.00 h) + 1 quarantined" in done.stdout
+    rows = pq.read_table(output / "recordings/scan-0000.parquet").to_pylist()
+    assert {row["recording"]: row["reason"] for row in rows} == {
+        "ridge/20250501_040000.WAV": "",
+        "ridge/caf\\udce9.WAV": "name_not_utf8",
+    }
+    assert len(list((output / "recordings").iterdir())) == 1
 
 
 def test_a_file_that_shrank_after_the_scan_costs_its_missing_clips(tiny_bundle: Path, tmp_path: Path) -> None:

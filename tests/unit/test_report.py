@@ -43,7 +43,7 @@ def test_a_run_that_left_something_says_so() -> None:
     assert list(report.ended_lines(ENDED)) == [
         "done: 2 blocks, 2.00 h of audio in 10.0 s, 720x real time",
         *ACCOUNTING_LINES,
-        "not complete: run the same command again to go on with what is pending",
+        "not complete: 30 clips have no mels yet; `birddask run` goes on with them",
     ]
 
 
