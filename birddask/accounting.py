@@ -65,11 +65,13 @@ class Accounting:
 
 
 def count_recordings(scans: Iterable[Sequence[Recording]]) -> RecordingCounts:
-    """The recordings tables, counted."""
+    """The recordings tables, counted; a file that was changed counts once."""
     statuses: Counter[str] = Counter()
     reasons: dict[str, Counter[str]] = {"quarantined": Counter(), "ignored": Counter()}
     usable_s = 0.0
     for recording in (each for scan in scans for each in scan):
+        if recording.superseded:
+            continue
         statuses[recording.status] += 1
         if recording.status == "usable":
             usable_s += recording.frames / recording.sample_rate_hz
@@ -87,7 +89,7 @@ def count_recordings(scans: Iterable[Sequence[Recording]]) -> RecordingCounts:
 
 
 def account(
-    scans: Sequence[Sequence[Recording]],
+    scans: Iterable[Sequence[Recording]],
     blocks: Iterable[Block],
     store: MelStore,
     parts_done: set[int],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -23,11 +25,15 @@ from birddask.job import Job, read_job_file
 from birddask.models.cache import cached_models, models_folder
 from birddask.models.card import ModelCard
 from birddask.models.library import check_bundle, get_model, known_models, seal_bundle
+from birddask.outputs import read_scans
 from birddask.progress import shown
+from birddask.recordings.moments import to_microseconds
 from birddask.stages import blocks, reporting, scanning
 from birddask.stages.blocks import Ended
 from birddask.stages.prepared import Prepared, prepare
 from birddask.storage import Folder, absolute_url
+from birddask.survey import survey
+from birddask.survey_report import survey_lines
 
 Verb = Callable[[Prepared, Connect, Watch], Ended]
 Where = AbstractContextManager[Connect]
@@ -48,6 +54,8 @@ app.add_typer(models_app, name="models")
 JobFile = Annotated[Path, typer.Argument(help="The job file.", metavar="JOB.yaml")]
 ClusterFile = Annotated[Path | None, typer.Option("--cluster", help="Where to run; without it, on this machine.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; default: one a core.")]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Make recordings anew that changed since they were scanned.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 ModelName = Annotated[str | None, typer.Option("--model", help="Another model than the job file's, on the same mels.")]
 
 
@@ -81,24 +89,36 @@ def run(
     cluster: ClusterFile = None,
     workers: Workers = None,
     dry_run: Annotated[bool, typer.Option(help="Say what would be done; write nothing.")] = False,
+    refresh: Refresh = False,
 ) -> None:
     """Scan, make mels, classify: all that is pending."""
     prepared = prepare(_job(job_file, archive, output, model))
     where = _where(cluster, workers)
     if not dry_run:
-        raise typer.Exit(_execute(blocks.run, prepared, where))
+        raise typer.Exit(_execute(functools.partial(blocks.run, refreshed=refresh), prepared, where))
     with where as connect, shown(Console(stderr=True)) as watch:
         intention = reporting.intend(prepared, connect, watch)
     _say(report.intention_lines(prepared, intention))
 
 
 @app.command()
-def scan(job_file: JobFile, cluster: ClusterFile = None, workers: Workers = None) -> None:
-    """Bring the recordings tables up to date with the archive."""
+def scan(
+    job_file: JobFile,
+    refresh: Refresh = False,
+    as_json: AsJson = False,
+    cluster: ClusterFile = None,
+    workers: Workers = None,
+) -> None:
+    """Bring the recordings tables up to date with the archive, and say what is in it."""
     job = read_job_file(job_file)
     with _where(cluster, workers) as connect, shown(Console(stderr=True)) as watch:
-        counts = scanning.scan(job, connect, watch)
-    _say(report.recordings_lines(counts))
+        growth = scanning.scan(job, connect, watch, refreshed=refresh)
+    found = survey(read_scans(job.output_folder).scanned(), to_microseconds(datetime.now(UTC)))
+    if as_json:
+        _say([json.dumps({"survey": asdict(found), "growth": asdict(growth)}, indent=2)])
+    else:
+        _say(survey_lines(found))
+        _say(report.growth_lines(growth))
 
 
 @app.command()
@@ -124,7 +144,7 @@ def classify(
 def status(
     job_file: JobFile,
     model: ModelName = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """What is done, pending and quarantined, from the output alone."""
     accounting = reporting.status(prepare(_with_model(read_job_file(job_file), model)))

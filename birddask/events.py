@@ -12,13 +12,13 @@ class Begun:
 
     Attributes:
         activity: for example ``scan``.
-        total: number of things to do.
+        total: number of things to do, None where they are counted on the way.
         things: what they are, for example ``files``.
         dashboard: link to Dask's dashboard, None where it is not served.
     """
 
     activity: str
-    total: int
+    total: int | None
     things: str
     dashboard: str | None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,9 @@ from birddask.errors import ConfigError
 from birddask.mels.spec import MelSpec
 from birddask.models.card import ModelCard
 from birddask.recordings.inspect import ScanRule
+from birddask.recordings.moments import UNSET_CLOCK_BEFORE_US, to_microseconds
 from birddask.recordings.sites import DEFAULT_PATTERN, site_of
+from birddask.recordings.start import ClockShift
 from birddask.storage import Folder, absolute_url, is_url
 from birddask.table.parts import PartLayout
 
@@ -22,6 +24,35 @@ WIDE_LABELS_AT_MOST = 512
 _MIB = 1 << 20
 # From -12:00 to +14:00 on today's clocks.
 _UTC_OFFSET = re.compile(r"([+-])(0?\d|1[0-4]):([0-5]\d)")
+
+
+@document
+@dataclass(frozen=True)
+class Clock:
+    """A clock that was wrong: when it showed ``clock``, it was ``truth``; both with their offset from UTC.
+
+    Attributes:
+        site: of the recordings it is for; None for any.
+        folder: that they lie in, below the archive; empty for any.
+    """
+
+    clock: datetime
+    truth: datetime
+    site: str | None = None
+    folder: str = ""
+
+    def __post_init__(self) -> None:
+        if self.clock.tzinfo is None or self.truth.tzinfo is None:
+            raise ConfigError(
+                "`clocks`: write `clock` and `truth` with an offset, as 2025-05-03T04:12:00+02:00 or ...Z"
+            )
+
+    @property
+    def shift(self) -> ClockShift:
+        """What is to be added to the recorder's times."""
+        clock_us = to_microseconds(self.clock)
+        shift_us = to_microseconds(self.truth) - clock_us
+        return ClockShift(self.site, self.folder.strip("/"), shift_us, clock_us < UNSET_CLOCK_BEFORE_US)
 
 
 @document
@@ -36,7 +67,8 @@ class Job:
         overlap_s: overlap of clips in seconds; None takes the model's own.
         dtype: how mels are stored; None takes the model's own.
         site: where the site stands in a recording's path.
-        utc_offset: of times in file names that state no zone, as ``+hh:mm``.
+        utc_offset: of times that state no zone and have no settings of the recorder beside them, as ``+hh:mm``.
+        clocks: corrections of recorders' clocks.
         table: ``wide`` (a column a label), ``long`` (a row a label), or ``auto``: wide up to 512 labels.
         floor: smallest probability kept in a long table.
         block_mib: mels in a block, in MiB; counts only when a store is made.
@@ -49,6 +81,7 @@ class Job:
     dtype: Literal["float16", "float32"] | None = None
     site: str = DEFAULT_PATTERN
     utc_offset: str = "+00:00"
+    clocks: tuple[Clock, ...] = ()
     table: Literal["auto", "wide", "long"] = "auto"
     floor: float = 0.01
     block_mib: float = 64
@@ -89,7 +122,7 @@ class Job:
             raise ConfigError(f"`utc_offset` is {self.utc_offset!r}, write it as '+05:30' or '-03:00'")
         offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
         signed = -offset if match[1] == "-" else offset
-        return ScanRule(self.site, signed // timedelta(microseconds=1))
+        return ScanRule(self.site, signed // timedelta(minutes=1), tuple(clock.shift for clock in self.clocks))
 
     def fit(self, card: ModelCard) -> ModelCard:
         """The model's card with the job's overlap and dtype in its mel spec."""

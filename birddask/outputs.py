@@ -3,34 +3,72 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from birddask.errors import ConfigError
 from birddask.mels.spec import MelSpec, require_same
 from birddask.mels.store import MelStore, clips_per_block, open_store
-from birddask.recordings.recording import Recording
+from birddask.recordings.recording import Recording, Scanned
 from birddask.storage import Folder
-from birddask.table.parts import read_recordings, recordings_file
+from birddask.table.scans import read_recordings, read_scanned, scan_file
 
 _SCAN = re.compile(r"recordings/scan-(\d{4,})\.parquet")
 _STORE = re.compile(r"mels/([^/]+)/mels\.zarr/zarr\.json")
 
 
-def read_scans(output: Folder) -> list[list[Recording]]:
-    """The rows of every scan, in the order of scanning.
+@dataclass(frozen=True)
+class Scans:
+    """The recordings tables of an output, in the order of scanning; read one at a time, anew by each loop.
+
+    Attributes:
+        written: how many are in the output.
+        imagined: files of tables that would follow, if a scan were to write.
+    """
+
+    output: Folder
+    written: int
+    imagined: tuple[bytes, ...] = ()
+
+    def __iter__(self) -> Iterator[list[Recording]]:
+        return (read_recordings(self.content(number)) for number in range(self.tables))
+
+    @property
+    def tables(self) -> int:
+        """How many tables there are."""
+        return self.written + len(self.imagined)
+
+    def scanned(self) -> Iterator[Scanned]:
+        """The whole rows of all tables."""
+        return (row for number in range(self.tables) for row in read_scanned(self.content(number)))
+
+    def content(self, number: int) -> bytes:
+        """The file of the table with this number."""
+        if number >= self.written:
+            return self.imagined[number - self.written]
+        return self.output.read(_scan_key(number))
+
+    def publish(self, number: int, rows: Sequence[Scanned], rule_fingerprint: str) -> Scans:
+        """Write the table with this number, anew or after all others."""
+        self.output.publish(_scan_key(number), scan_file(rows, rule_fingerprint))
+        return replace(self, written=max(self.written, number + 1))
+
+    def imagine(self, rows: Sequence[Scanned], rule_fingerprint: str) -> Scans:
+        """The tables as if one more were written."""
+        return replace(self, imagined=(*self.imagined, scan_file(rows, rule_fingerprint)))
+
+
+def read_scans(output: Folder) -> Scans:
+    """The recordings tables of an output.
 
     Raises:
-        ConfigError: a scan is missing; without its rows the blocks of all later ones would move.
+        ConfigError: a table is missing; without its rows the blocks of all later ones would move.
     """
-    keys = {int(match[1]): file.key for file in output.files("recordings") if (match := _SCAN.fullmatch(file.key))}
-    missing = set(range(len(keys))) - set(keys)
+    numbers = {int(match[1]) for file in output.files("recordings") if (match := _SCAN.fullmatch(file.key))}
+    missing = set(range(len(numbers))) - numbers
     if missing:
         raise ConfigError(f"{output.place(_scan_key(min(missing)))} is missing; put it back, the later scans need it")
-    return [read_recordings(output.read(keys[number])) for number in sorted(keys)]
-
-
-def write_scan(output: Folder, number: int, recordings: list[Recording]) -> None:
-    """Publish the table of the scan with this number."""
-    output.publish(_scan_key(number), recordings_file(recordings))
+    return Scans(output, len(numbers))
 
 
 def _scan_key(number: int) -> str:

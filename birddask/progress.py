@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from birddask.events import Advanced, Begun, BlockFailed, Event, Watch
+from birddask.report import span
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -45,18 +46,19 @@ class _Meter:
         self._failed += 1
 
     @property
-    def left(self) -> int:
-        return self.begun.total - self._done - self._failed
+    def left(self) -> int | None:
+        return None if self.begun.total is None else self.begun.total - self._done - self._failed
 
     def text(self) -> str:
         elapsed_s = max(time.monotonic() - self._started_s, 1e-9)
-        parts = [f"{self._done}/{self.begun.total} {self.begun.things}"]
+        done = self._done if self.begun.total is None else f"{self._done}/{self.begun.total}"
+        parts = [f"{done} {self.begun.things}"]
         if self._audio_s:
             parts.append(f"{self._audio_s / 3600:.2f} h of audio")
             parts.append(f"{self._audio_s / elapsed_s:.0f}x real time")
         ended = self._done + self._failed
         if ended and self.left:
-            parts.append(f"{_span(elapsed_s / ended * self.left)} left")
+            parts.append(f"{span(elapsed_s / ended * self.left)} left")
         if self._failed:
             parts.append(f"{self._failed} failed")
         if self._quarantined:
@@ -74,14 +76,14 @@ class _Lines:
     def watch(self, event: Event) -> None:
         if isinstance(event, Begun):
             self._meter = _Meter(event)
-            self._print(f"{event.total} {event.things}{_link(event)}")
+            self._print(f"{'' if event.total is None else f'{event.total} '}{event.things}{_link(event)}")
             return
         if isinstance(event, BlockFailed):
             self._meter.fail()
             self._print(f"block {event.block} failed: {event.message}")
         else:
             self._meter.add(event)
-        if time.monotonic() >= self._next_s or not self._meter.left:
+        if time.monotonic() >= self._next_s or self._meter.left == 0:
             self._print(self._meter.text())
 
     def _print(self, text: str) -> None:
@@ -117,11 +119,3 @@ class _Bar:
 
 def _link(event: Begun) -> str:
     return f", dashboard: {event.dashboard}" if event.dashboard else ""
-
-
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min" if minutes else f"{rest} s"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from birddask.accounting import Accounting, RecordingCounts, StageCounts
 from birddask.documents import to_yaml
@@ -10,6 +10,7 @@ from birddask.job import Job
 from birddask.stages.blocks import Ended
 from birddask.stages.prepared import Prepared
 from birddask.stages.reporting import Intention
+from birddask.stages.scanning import Growth
 
 
 def recordings_lines(counts: RecordingCounts) -> Iterator[str]:
@@ -37,12 +38,27 @@ def ended_lines(ended: Ended) -> Iterator[str]:
             f"{ended.audio_s / ended.wall_s:.0f}x real time"
         )
     yield from accounting_lines(ended.accounting)
+    if ended.growth:
+        yield from growth_lines(ended.growth)
     for block, message in sorted(ended.failures.items()):
         yield f"block {block} failed: {message}"
     if not ended.complete:
         yield _what_goes_on(ended.accounting)
     elif not ended.blocks:
         yield "nothing is left to do"
+
+
+def growth_lines(growth: Growth) -> Iterator[str]:
+    """What is not as earlier scans found it, and what to do about it."""
+    if growth.changed:
+        yield f"changed since they were scanned: {_paths(growth.changed, growth.changed_paths)}"
+        yield "  their results are those of before; --refresh makes them anew"
+    if growth.vanished:
+        yield f"not there any more: {_paths(growth.vanished, growth.vanished_paths)}"
+        yield "  their mels and results stay"
+    if growth.rule_changed:
+        yield "site, utc_offset or clocks in the job are not those of earlier scans, whose rows stay as they are;"
+        yield "  --refresh applies them to all recordings"
 
 
 def intention_lines(prepared: Prepared, intention: Intention) -> Iterator[str]:
@@ -65,6 +81,7 @@ def intention_lines(prepared: Prepared, intention: Intention) -> Iterator[str]:
         yield f"  site {site}: {count} clips"
     yield (f"store: {intention.store.folder.url}, at most {_size(intention.store_bytes)} before compression")
     yield f"memory: about {_size(intention.worker_bytes)} a worker"
+    yield f"time: about {span(intention.worker_s)} for one worker like this machine's, shared between all workers"
     yield f"probabilities: {prepared.results.folder.url}, {prepared.results.layout.kind} tables"
     yield "nothing was written"
 
@@ -94,6 +111,20 @@ def _stage(name: str, done: str, counts: StageCounts) -> str:
 def _reasons(status: str, reasons: Mapping[str, int]) -> Iterator[str]:
     for reason, count in reasons.items():
         yield f"  {status}: {count} x {reason}"
+
+
+def span(seconds: float) -> str:
+    """A length of time in the two largest units that matter."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes else f"{rest} s"
+
+
+def _paths(count: int, first: Sequence[str]) -> str:
+    more = f" and {count - len(first)} more" if count > len(first) else ""
+    return f"{count} ({', '.join(first)}{more})"
 
 
 def _size(size_bytes: int) -> str:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +29,16 @@ _PARTIAL_SUFFIX = ".partial"
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file in a listing; ``key`` is its path below the folder, with forward slashes."""
+    """A file in a listing.
+
+    Attributes:
+        key: its path below the folder, with forward slashes.
+        modified_us: when it was last written, in microseconds since 1970 UTC; None if the listing does not say.
+    """
 
     key: str
     size_bytes: int
+    modified_us: int | None
 
 
 @dataclass(frozen=True)
@@ -57,14 +66,27 @@ class Folder:
     def files(self, below: str = "") -> Iterator[FoundFile]:
         """All files at any depth below a subfolder, ordered by key; none if it does not exist.
 
+        Only one folder's names are held in memory at a time.
+
         Raises:
             StorageError: a folder on the way can't be listed; leaving it out would lose files without a word.
         """
         with self._errors(below):
-            root = self._path("")
-            found = sorted(_files_below(self._filesystem(), self._path(below)))
-        for path, size_bytes in found:
-            yield FoundFile(path[len(root) :].lstrip("/"), size_bytes)
+            root = len(self._path(""))
+            for file in _files_below(self._filesystem(), self._path(below)):
+                yield replace(file, key=file.key[root:].lstrip("/"))
+
+    def size_bytes(self, key: str) -> int:
+        """The size of a file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        with self._errors(key):
+            details = self._filesystem().info(self._path(key))
+            if details["type"] == "directory":
+                raise IsADirectoryError(f"{key} is a folder")
+            return int(details["size"])
 
     def read(self, key: str) -> bytes:
         """The content of a file.
@@ -174,48 +196,66 @@ def absolute_url(place: str) -> str:
     return place if is_url(place) else os.path.normpath(Path(place).expanduser().absolute())
 
 
-def _files_below(filesystem: fsspec.AbstractFileSystem, top: str) -> Iterator[tuple[str, int]]:
-    """Paths and sizes; none if there is no such folder, or if it goes away while it is listed."""
-    # Not `find` or `walk`: they leave out a folder that can't be listed.
+def _files_below(filesystem: fsspec.AbstractFileSystem, top: str) -> Iterator[FoundFile]:
+    """Files with their whole paths, in order; none if there is no such folder, or if it goes away meanwhile."""
+    # Not `find` or `walk` of the filesystem, where they leave out a folder that can't be listed.
     if isinstance(filesystem, LocalFileSystem):
         yield from _local_files(top, frozenset())
     elif isinstance(filesystem, AsyncFileSystem):
         # One flat listing of the prefix; it raises what goes wrong.
+        listing: dict[str, dict[str, Any]] = {}
         with contextlib.suppress(FileNotFoundError):
             listing = filesystem.find(top, detail=True, withdirs=False)
+        for path in sorted(listing):
             # A key with a slash at its end stands for a folder.
-            yield from ((path, int(details["size"])) for path, details in listing.items() if not path.endswith("/"))
+            if not path.endswith("/"):
+                yield _listed(path, listing[path])
     else:
-        listed: list[dict[str, Any]] = []
-        with contextlib.suppress(FileNotFoundError):
-            listed = filesystem.ls(top, detail=True)
-        for details in listed:
-            if details["type"] == "directory":
-                yield from _files_below(filesystem, details["name"])
-            else:
-                yield details["name"], int(details["size"])
+        yield from _listed_files(filesystem, top)
 
 
-def _local_files(folder: str, above: frozenset[str]) -> Iterator[tuple[str, int]]:
+def _listed_files(filesystem: fsspec.AbstractFileSystem, top: str) -> Iterator[FoundFile]:
+    entries: list[dict[str, Any]] = []
+    with contextlib.suppress(FileNotFoundError):
+        entries = filesystem.ls(top, detail=True)
+    for details in sorted(entries, key=lambda entry: _in_key_order(entry["name"], folder=entry["type"] == "directory")):
+        if details["type"] == "directory":
+            yield from _listed_files(filesystem, details["name"])
+        else:
+            yield _listed(details["name"], details)
+
+
+def _listed(path: str, details: dict[str, Any]) -> FoundFile:
+    modified = details.get("LastModified") or details.get("mtime") or details.get("created")
+    seconds = modified.timestamp() if isinstance(modified, datetime) else modified
+    return FoundFile(path, int(details["size"]), None if seconds is None else round(seconds * 1_000_000))
+
+
+def _in_key_order(name: str, *, folder: bool) -> str:
+    """By this, the names in a folder stand in the order of the keys below them."""
+    return f"{name}/" if folder else name
+
+
+def _local_files(folder: str, above: frozenset[str]) -> Iterator[FoundFile]:
     """Linked folders are followed, but not back into a folder that they lie in."""
     real = os.path.realpath(folder)
-    entries: list[os.DirEntry[str]] = []
+    entries: list[tuple[str, bool, os.DirEntry[str]]] = []
     if real not in above:
         with contextlib.suppress(FileNotFoundError), os.scandir(folder) as listing:
-            entries.extend(listing)
-    for entry in entries:
+            entries.extend((_in_key_order(e.name, folder=e.is_dir()), e.is_dir(), e) for e in listing)
+    for _, is_folder, entry in sorted(entries, key=itemgetter(0)):
         path = f"{folder.rstrip('/')}/{entry.name}"
-        if entry.is_dir():
+        if is_folder:
             yield from _local_files(path, above | {real})
-        else:
-            yield path, _size_bytes(entry)
-
-
-def _size_bytes(entry: os.DirEntry[str]) -> int:
-    try:
-        return entry.stat().st_size
-    except OSError:  # a link to nothing: whoever reads it will see
-        return 0
+            continue
+        try:
+            status = entry.stat()
+        except OSError:  # a link to nothing: whoever reads it will see
+            yield FoundFile(path, 0, None)
+            continue
+        # Pipes, sockets and devices hold no bytes, and opening them may never end.
+        if stat.S_ISREG(status.st_mode):
+            yield FoundFile(path, status.st_size, status.st_mtime_ns // 1000)
 
 
 def _replace_local_file(target: Path, content: bytes) -> None:

@@ -16,6 +16,7 @@ from birddask.mels.transform import FrontEnd
 from birddask.mels.waveform import ClipSound, clip_sounds
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
 from birddask.plan import Block, ClipRule, Stretch
+from birddask.recordings.recording import Recording
 from birddask.storage import Folder
 from birddask.table.parts import ClipRow, clips_file, read_clips
 from birddask.table.results import Results
@@ -144,6 +145,7 @@ def _outcomes(archive: Folder, stretch: Stretch, rule: ClipRule) -> Iterator[Cli
     """
     done = 0
     try:
+        _require_unchanged(archive, stretch.recording)
         for sound in clip_sounds(archive, stretch, rule):
             yield sound
             done += 1
@@ -156,6 +158,15 @@ def _outcomes(archive: Folder, stretch: Stretch, rule: ClipRule) -> Iterator[Cli
         return
     for _ in range(stretch.clips - done):
         yield reason
+
+
+def _require_unchanged(archive: Folder, recording: Recording) -> None:
+    """Raise RecordingError if the file is not the one that was scanned: its header may say something else now."""
+    if recording.superseded:
+        raise RecordingError("superseded", "the file was changed and scanned again under another row")
+    size_bytes = archive.size_bytes(recording.path)
+    if size_bytes != recording.size_bytes:
+        raise RecordingError("changed", f"{size_bytes} bytes, {recording.size_bytes} when it was scanned")
 
 
 def _planned_rows(store: MelStore, block: Block) -> list[ClipRow]:
@@ -184,14 +195,20 @@ def _fill(
     """Compute the mels of a clip into ``target``, or say why not."""
     if isinstance(outcome, RecordingError):
         return replace(row, status="quarantined", reason=outcome.reason)
-    if outcome.level_dbfs is None:
+    quality = outcome.quality
+    if quality is None:
         return replace(row, status="silent")
     with np.errstate(invalid="ignore"):
         mels = store.to_stored(front_end.mels(outcome.waveform))
     if not np.isfinite(mels).all():
         return replace(row, status="quarantined", reason="not_finite")
     target[:] = mels
-    return replace(row, level_dbfs=outcome.level_dbfs)
+    return replace(
+        row,
+        level_dbfs=quality.level_dbfs,
+        clipped_share=quality.clipped_share,
+        zero_share=quality.zero_share,
+    )
 
 
 def _commit_mels(store: MelStore, block: Block, computed: _BlockMels) -> None:
@@ -202,12 +219,16 @@ def _commit_mels(store: MelStore, block: Block, computed: _BlockMels) -> None:
 
 def _read_rows(store: MelStore, block: Block) -> list[ClipRow]:
     rows = read_clips(store.folder.read(clip_table_key(block.number)))
-    if [replace(row, status="ok", reason="", level_dbfs=None) for row in rows] != _planned_rows(store, block):
+    if [_as_planned(row) for row in rows] != _planned_rows(store, block):
         raise MisalignedBlock(
             f"block {block.number}: its clip table in {store.folder.url} is not of the clips that are planned; "
             "the recordings tables of this output were changed after the mels were made"
         )
     return rows
+
+
+def _as_planned(row: ClipRow) -> ClipRow:
+    return replace(row, status="ok", reason="", level_dbfs=None, clipped_share=None, zero_share=None)
 
 
 def _ok_index(rows: list[ClipRow]) -> NDArray[np.intp]:

@@ -18,12 +18,15 @@ class InputSpan:
     """The part of a recording that a clip is made from.
 
     Attributes:
-        first_frame, end_frame: in the recording, within its bounds.
+        first_frame, end_frame: in the recording, within its bounds; with context for the resampler.
+        own_first_frame, own_end_frame: the same without context.
         skip_samples: of the resampled span, before the clip begins.
     """
 
     first_frame: int
     end_frame: int
+    own_first_frame: int
+    own_end_frame: int
     skip_samples: int
 
 
@@ -32,14 +35,17 @@ def input_span(start_samples: int, length_samples: int, rate_hz: int, recording_
 
     A span begins where a frame and a resampled sample coincide, so that a clip does not depend on its neighbours.
     """
+    own_first = start_samples * recording_rate_hz // rate_hz
+    own_end = min(-(-(start_samples + length_samples) * recording_rate_hz // rate_hz), frames)
     if rate_hz == recording_rate_hz:
-        return InputSpan(start_samples, min(start_samples + length_samples, frames), 0)
+        return InputSpan(own_first, own_end, own_first, own_end, 0)
     context = rate_hz // _CONTEXT_PER_S
     common = math.gcd(rate_hz, recording_rate_hz)
     samples_per_unit, frames_per_unit = rate_hz // common, recording_rate_hz // common
     unit = max(0, start_samples - context) // samples_per_unit
     end = -(-(start_samples + length_samples + context) * recording_rate_hz // rate_hz)
-    return InputSpan(unit * frames_per_unit, min(end, frames), start_samples - unit * samples_per_unit)
+    skip = start_samples - unit * samples_per_unit
+    return InputSpan(unit * frames_per_unit, min(end, frames), own_first, own_end, skip)
 
 
 def resample_clip(

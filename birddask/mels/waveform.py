@@ -18,6 +18,23 @@ from birddask.storage import Folder
 _PIECE_BYTES = 16 << 20
 # Squares of float samples below this vanish in float32.
 _FAINTEST_POWER = 1e-38
+# The largest 16-bit sample.
+_FULL_SCALE = 32767 / 32768
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How a clip was recorded.
+
+    Attributes:
+        level_dbfs: root mean square against a full-scale constant.
+        clipped_share: samples at full scale, of all.
+        zero_share: samples that are zero, of all.
+    """
+
+    level_dbfs: float
+    clipped_share: float
+    zero_share: float
 
 
 @dataclass(frozen=True)
@@ -26,11 +43,11 @@ class ClipSound:
 
     Attributes:
         waveform: float32 (clip length,) at the rate of the clip rule.
-        level_dbfs: root mean square of what was recorded, against a full-scale constant; None if all samples are 0.
+        quality: of what was recorded, before resampling; None if all samples are zero.
     """
 
     waveform: NDArray[np.float32]
-    level_dbfs: float | None
+    quality: Quality | None
 
 
 def clip_sounds(archive: Folder, stretch: Stretch, rule: ClipRule) -> Iterator[ClipSound]:
@@ -64,7 +81,8 @@ def clip_sounds(archive: Folder, stretch: Stretch, rule: ClipRule) -> Iterator[C
                     rule.sample_rate_hz,
                     recording.sample_rate_hz,
                 )
-                yield ClipSound(waveform, _level_dbfs(frames))
+                own = samples[span.own_first_frame - first : span.own_end_frame - first]
+                yield ClipSound(waveform, _quality(own))
 
 
 def _pieces(spans: list[InputSpan], frames_at_most: int) -> Iterator[list[InputSpan]]:
@@ -79,8 +97,11 @@ def _pieces(spans: list[InputSpan], frames_at_most: int) -> Iterator[list[InputS
         yield piece
 
 
-def _level_dbfs(samples: NDArray[np.float32]) -> float | None:
-    energy = float(np.dot(samples, samples))
-    if energy == 0 and not samples.any():
+def _quality(samples: NDArray[np.float32]) -> Quality | None:
+    count = len(samples)
+    sounding = np.count_nonzero(samples != 0)
+    if not sounding:
         return None
-    return 10 * math.log10(max(energy / len(samples), _FAINTEST_POWER))
+    power = max(float(np.dot(samples, samples)) / count, _FAINTEST_POWER)
+    clipped = np.count_nonzero(samples >= _FULL_SCALE) + np.count_nonzero(samples <= -_FULL_SCALE)
+    return Quality(10 * math.log10(power), clipped / count, 1 - sounding / count)

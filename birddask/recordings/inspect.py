@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import posixpath
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from birddask.errors import RecordingError, StorageError
 from birddask.recordings import sndfile
-from birddask.recordings.audiomoth import AudioMothComment, parse_comment
-from birddask.recordings.names import NameFacts, parse_name
-from birddask.recordings.recording import UNKNOWN, Recording
-from birddask.recordings.riff import parse_wav
+from birddask.recordings.about import Texts, describe, recorder_of, said_starts
+from birddask.recordings.cards import Cards
+from birddask.recordings.kinds import COMPRESSED, extension_of, why_ignored, why_unreadable
+from birddask.recordings.recording import UNKNOWN, About, Recording, Scanned
+from birddask.recordings.riff import WavHeader, parse_wav
 from birddask.recordings.sites import site_of
+from birddask.recordings.start import ClockShift, Offsets, Start, corrected, start_of
+from birddask.recordings.triggered import decode
 from birddask.storage import Folder, FoundFile
 
-_COMPRESSED = frozenset({".flac", ".mp3", ".ogg", ".oga"})
-_OTHER_SOUND = frozenset(
-    {".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".m4a", ".opus", ".w64", ".wac", ".wma", ".wv"}
-)
-_SYSTEM_FOLDERS = frozenset({"System Volume Information", "$RECYCLE.BIN", "@eaDir", "lost+found", "#recycle"})
-# A clock that was never set counts from 1970; no digital field recorder is older than 2000.
-_EARLIEST_START_US = 946_684_800_000_000
+_DIGESTED_BYTES = 4096
+_DIGEST_BYTES = 16
+# The header of AudioMoth's firmware 1.2.1 to 1.3.0, one of which got minutes of zones wrong.
+_UNSURE_HEADER_BYTES = 360
 
 
 @dataclass(frozen=True)
@@ -29,34 +30,58 @@ class ScanRule:
 
     Attributes:
         site_pattern: where the site stands in a path, see ``site_of``.
-        name_offset_us: offset from UTC of times in file names that state no zone, in microseconds.
+        assumed_offset_min: offset from UTC of times that state none and have no settings beside them, in minutes.
+        shifts: corrections of clocks, the first one that fits counts.
     """
 
     site_pattern: str
-    name_offset_us: int
+    assumed_offset_min: int
+    shifts: tuple[ClockShift, ...]
 
 
-def inspect(archive: Folder, file: FoundFile, rule: ScanRule) -> Recording:
-    """The row of a file, from its name and a few kilobytes of its content.
+@dataclass(frozen=True)
+class _Content:
+    """What the bytes of a file say."""
+
+    recording: Recording
+    texts: Texts
+    header: WavHeader | None
+    detail: str = ""
+
+
+class _FirstBytes:
+    """Range reads of one file, whose first bytes are kept."""
+
+    def __init__(self, archive: Folder, key: str) -> None:
+        self._archive = archive
+        self._key = key
+        self.first = b""
+
+    def read(self, start: int, end: int) -> bytes:
+        content = self._archive.read_range(self._key, start, end)
+        if start == 0:
+            self.first = content[:_DIGESTED_BYTES]
+        return content
+
+
+def inspect(archive: Folder, cards: Cards, file: FoundFile, rule: ScanRule) -> Scanned:
+    """The row of a file, from its path and a few kilobytes of its content; a triggered recording is read whole.
 
     Raises:
         TransientStorageError: storage failed in a way that may pass.
     """
     found = Recording(row_path(file.key), file.size_bytes, "ignored")
-    ignored = _not_a_recording(file.key)
+    about = About(modified_us=file.modified_us)
+    ignored = why_ignored(file.key)
     if ignored:
-        return replace(found, reason=ignored)
+        return Scanned(replace(found, reason=ignored), about)
     if found.path != file.key:
-        return replace(found, status="quarantined", reason="name_not_utf8")
-    try:
-        return _inspect_recording(archive, found, rule)
-    except RecordingError as error:
-        reason = error.reason
-    except FileNotFoundError:
-        reason = "vanished"
-    except StorageError:
-        reason = "forbidden"
-    return _with_place_and_time(replace(found, status="quarantined", reason=reason), rule)
+        return Scanned(replace(found, status="quarantined", reason="name_not_utf8"), about)
+    source = _FirstBytes(archive, file.key)
+    content = _content(archive, source, found)
+    if source.first:
+        about = replace(about, head_digest=_head_digest(file.size_bytes, source.first))
+    return _row(content, replace(about, detail=content.detail), cards, rule)
 
 
 def row_path(key: str) -> str:
@@ -64,37 +89,45 @@ def row_path(key: str) -> str:
     return key.encode("utf-8", "backslashreplace").decode()
 
 
-def _not_a_recording(key: str) -> str:
-    *folders, name = key.split("/")
-    if name.startswith("._"):
-        return "appledouble"
-    if any(part in _SYSTEM_FOLDERS or part.startswith(".") for part in folders):
-        return "system_folder"
-    if name.startswith("."):
-        return "hidden"
-    extension = posixpath.splitext(name)[1].lower()
-    known = extension == ".wav" or extension in _COMPRESSED or extension in _OTHER_SOUND
-    return "" if known else "not_audio"
+def _head_digest(size_bytes: int, first: bytes) -> str:
+    return hashlib.blake2b(b"%d:" % size_bytes + first, digest_size=_DIGEST_BYTES).hexdigest()
 
 
-def _inspect_recording(archive: Folder, found: Recording, rule: ScanRule) -> Recording:
-    extension = posixpath.splitext(found.path)[1].lower()
-    if extension in _OTHER_SOUND:
-        raise RecordingError("unsupported_format", f"{extension} files can't be read")
-    if extension in _COMPRESSED:
-        sound = sndfile.read_header(archive, found.path, found.size_bytes)
-        recording = replace(
-            found,
-            status="usable",
-            container="sndfile",
-            encoding=sound.encoding,
-            sample_rate_hz=sound.sample_rate_hz,
-            channels=sound.channels,
-            frames=sound.frames,
-            comment=sound.comment,
-        )
-        return _with_place_and_time(recording, rule)
-    header = parse_wav(lambda start, end: archive.read_range(found.path, start, end), found.size_bytes)
+def _content(archive: Folder, source: _FirstBytes, found: Recording) -> _Content:
+    texts = Texts(found.path)
+    unreadable = why_unreadable(found.path)
+    if unreadable:
+        return _Content(replace(found, status="quarantined", reason=unreadable), texts, None)
+    compressed = extension_of(found.path) in COMPRESSED
+    try:
+        return _compressed(archive, source, found) if compressed else _wav(source, found)
+    except RecordingError as error:
+        reason, detail = error.reason, error.message
+    except FileNotFoundError:
+        reason, detail = "vanished", ""
+    except StorageError as error:
+        reason, detail = "forbidden", str(error)
+    return _Content(replace(found, status="quarantined", reason=reason), texts, None, detail)
+
+
+def _compressed(archive: Folder, source: _FirstBytes, found: Recording) -> _Content:
+    source.read(0, _DIGESTED_BYTES)
+    sound = sndfile.read_header(archive, found.path, found.size_bytes)
+    recording = replace(
+        found,
+        status="usable",
+        container="sndfile",
+        encoding=sound.encoding,
+        sample_rate_hz=sound.sample_rate_hz,
+        channels=sound.channels,
+        frames=sound.frames,
+    )
+    return _Content(recording, Texts(found.path, comment=sound.comment), None)
+
+
+def _wav(source: _FirstBytes, found: Recording) -> _Content:
+    header = parse_wav(source.read, found.size_bytes)
+    texts = Texts(found.path, header.comment, header.artist, header.guano, header.wamd)
     recording = replace(
         found,
         status="usable",
@@ -105,36 +138,63 @@ def _inspect_recording(archive: Folder, found: Recording, rule: ScanRule) -> Rec
         channels=header.channels,
         frames=header.frames,
         data_offset_bytes=header.data_offset_bytes,
-        comment=header.comment,
     )
-    return _with_place_and_time(recording, rule)
+    if header.frames == 0:
+        said = f"; the recorder says: {header.comment}" if header.comment else ""
+        empty = Recording(found.path, found.size_bytes, "quarantined", "no_audio")
+        return _Content(empty, texts, header, f"the header is whole but no samples follow{said}")
+    if not texts.triggered:
+        return _Content(recording, texts, header)
+    try:
+        triggered = decode(source.read, header)
+    except RecordingError as error:
+        impossible = Recording(found.path, found.size_bytes, "quarantined", error.reason)
+        return _Content(impossible, texts, header, error.message)
+    if triggered is not None:
+        flags = ",".join((*header.flags, "triggered"))
+        recording = replace(recording, flags=flags, frames=triggered.frames, segments=triggered.segments)
+    return _Content(recording, texts, header)
 
 
-def _with_place_and_time(recording: Recording, rule: ScanRule) -> Recording:
-    comment = parse_comment(recording.comment)
-    name = parse_name(posixpath.splitext(posixpath.basename(recording.path))[0])
-    recorder = comment.device or name.prefix
-    start_time_us, time_source = _start_time(comment, name, rule)
+def _row(content: _Content, about: About, cards: Cards, rule: ScanRule) -> Scanned:
+    """The row of a file with its place and its time."""
+    recording, texts = content.recording, content.texts
+    recorder = recorder_of(texts)
+    config = cards.config_for(recording.path)
+    if config is not None and recorder not in (None, config.device):
+        config = None
+    site = site_of(recording.path, rule.site_pattern) or recorder or UNKNOWN
+    offsets = Offsets(config.utc_offset_min if config else None, rule.assumed_offset_min)
+    unsure = content.header is not None and content.header.data_offset_bytes == _UNSURE_HEADER_BYTES
+    shifts = [shift for shift in rule.shifts if shift.concerns(recording.path, site)]
+    start = corrected(start_of(said_starts(texts), offsets, header_unsure=unsure), shifts)
+    flags = (*filter(None, recording.flags.split(",")), *_interruption(content), *start.flags)
     placed = replace(
         recording,
-        site=site_of(recording.path, rule.site_pattern) or recorder or UNKNOWN,
+        flags=",".join(flags),
+        site=site,
         recorder=recorder,
-        start_time_us=start_time_us,
-        time_source=time_source,
+        start_time_us=start.time_us,
+        time_source=start.source,
     )
-    if placed.status == "usable" and (comment.triggered or name.triggered):
-        # Silence was cut out of such a recording; read as it stands, every later time would be wrong.
-        return replace(placed, status="quarantined", reason="triggered")
-    return placed
+    return Scanned(placed, _dated(describe(texts, config, about), start))
 
 
-def _start_time(comment: AudioMothComment, name: NameFacts, rule: ScanRule) -> tuple[int | None, str]:
-    if comment.start_time_us is not None:
-        start_time_us, source = comment.start_time_us, "comment"
-    elif name.start_time_us is None:
-        return None, UNKNOWN
-    elif name.zone_known:
-        start_time_us, source = name.start_time_us, "name"
-    else:
-        start_time_us, source = name.start_time_us - rule.name_offset_us, "name_assumed_offset"
-    return (start_time_us, source) if start_time_us >= _EARLIEST_START_US else (None, "unset_clock")
+def _dated(about: About, start: Start) -> About:
+    return replace(
+        about,
+        other_time_us=start.other_time_us,
+        other_time_source=start.other_source,
+        utc_offset_min=start.utc_offset_min,
+    )
+
+
+def _interruption(content: _Content) -> Iterator[str]:
+    """The flag of a recording that ended before its time; AudioMoth's whole ones last whole seconds."""
+    recording, header, texts = content.recording, content.header, content.texts
+    if recording.status != "usable":
+        return
+    odd = recording.frames % recording.sample_rate_hz != 0
+    as_recorded = header is not None and header.original_layout and texts.audiomoth and not header.flags
+    if texts.stopped_early or (odd and as_recorded):
+        yield "interrupted"

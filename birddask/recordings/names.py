@@ -1,68 +1,144 @@
-"""Start time and recorder from a file's name, as the usual recorders write it."""
+"""What the name of a recording tells, as AudioMoth and the other usual recorders write it; pure."""
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from birddask.recordings.audiomoth import to_microseconds
+from birddask.recordings.moments import to_microseconds
 
-# The century keeps numbers that are no dates apart, and a digit behind the time would be a number too.
+# Years of other centuries are serial numbers, and so is a date or a time with one more digit at its side.
 _STAMP = re.compile(
-    r"(?:^|(?P<prefix>.*?)_)"
-    r"(?P<date>(?:19|20)\d{2}-?\d{2}-?\d{2})[_T$-]T?(?P<time>\d{2}-?\d{2}-?\d{2})(?!\d)"
-    r"(?P<triggered>T(?![A-Za-z0-9]))?_?(?P<zone>Z|[+-]\d{4})?"
+    # Some of Frontier Labs' recorders write a space for the zero of a day.
+    r"(?<!\d)(?P<date>(?:19|20)\d\d(?P<dash>-?)\d\d(?P=dash)[\d ]\d)(?:_T|[_T$ -])?"
+    r"(?P<time>\d\d(?P<mark>[-:]?)\d\d(?P=mark)\d\d)(?!\d)"
+    r"(?P<triggered>T(?![A-Za-z0-9]))?"
+    r"(?:(?P<fraction>_\d{3}|\.\d{3}|\.\d{6})(?![A-Za-z0-9]))?"
+    # Hours alone only right behind six digits: after 12-08-00 a further -01 counts copies, and _-27.6 is a latitude.
+    r"(?:_?(?P<zone>Z|[+-](?:0\d|1[0-4]):?[0-5]\d|(?<=\d{6})[+-](?:0\d|1[0-4]))(?![A-Za-z0-9]|\.\d))?",
+    re.ASCII,
 )
-_HEX_NAME = re.compile(r"^[0-9A-F]{8}$")
-_FIRST_AUDIOMOTH = datetime(2017, 7, 1, tzinfo=UTC)
-_LAST_HEX_NAMES = datetime(2030, 1, 1, tzinfo=UTC)
+# ``[27.2819 90.1361]``, ``_1.4647 116.9136_``, ``[+44.72053-062.80072]`` and ``_-18.2656+144.5564``.
+_POSITION = re.compile(r"[\[_]([+-]?\d{1,2}\.\d+)(?: |(?=[+-]))([+-]?\d{1,3}\.\d+)(?=[\]_+-]|\Z)", re.ASCII)
+# Other firmware of AudioMoth names the day in the folder only.
+_TIME_OF_DAY = re.compile(r"(?:(?P<prefix>[0-9A-F]{16})_)?(?P<time>\d{6})T", re.ASCII)
+_DAY = re.compile(r"\d{8}", re.ASCII)
+# Without the serial number in front such digits may be in another order: 160219010101 was 2019-02-16 once.
+_HYDROPHONE = re.compile(r"(?P<prefix>\d+)\.(?P<stamp>\d{12})", re.ASCII)
+_HEX = re.compile(r"[0-9A-F]{8}")
+# AudioMoth came out in 2017 and writes dates since firmware 1.2.0 of 2018. Units that were never updated may go on for
+# years, but the later the end, the more serial numbers of eight digits would pass for times.
+_FIRST_HEX_US = to_microseconds(datetime(2017, 7, 1, tzinfo=UTC))
+_END_OF_HEX_US = to_microseconds(datetime(2030, 1, 1, tzinfo=UTC))
+_COPY_MARK = re.compile(r"(?: - Copy| copy)?(?: \d{1,3}| ?\(\d{1,3}\))?\Z", re.ASCII)
+_CHANNELS = re.compile(r"(?:^|_)[01]\+[01]\Z")
+_ZONE = re.compile(r"([+-])(\d{1,2})(?::?([0-5]\d))?", re.ASCII)
+_FURTHEST_OFFSET_MIN = 14 * 60
+_US_PER_MIN = 60_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NameFacts:
-    """What a file name tells.
+    """What the name of a file tells.
 
     Attributes:
-        start_time_us: microseconds since 1970, in UTC if ``zone_known``, else on the recorder's own clock.
-        zone_known: the name states its offset from UTC, or its kind is always in UTC.
-        prefix: what stands before the date, None if nothing does.
+        start_time_us: microseconds since 1970, in UTC if ``utc_offset_min`` is known, else on the recorder's own clock.
+        utc_offset_min: of the recorder's clock as the name states it, in minutes; None where the time is unknown too.
+        prefix: what stands before the date, the recorder or its site; without Song Meter's mark of the channels.
         triggered: the name carries AudioMoth's mark of a triggered recording.
+        latitude_deg: -90 to 90, both or none of the two.
+        longitude_deg: -180 to 180.
+        unfinished: the recorder was interrupted before it gave the recording its name.
     """
 
-    start_time_us: int | None
-    zone_known: bool
-    prefix: str | None
-    triggered: bool
+    start_time_us: int | None = None
+    utc_offset_min: int | None = None
+    prefix: str | None = None
+    triggered: bool = False
+    latitude_deg: float | None = None
+    longitude_deg: float | None = None
+    unfinished: bool = False
 
 
-def parse_name(stem: str) -> NameFacts:
-    """The facts in a file name without its folder and extension."""
-    match = _STAMP.match(stem)
-    if match is None:
-        return _parse_hex_name(stem)
-    digits = (match["date"] + match["time"]).replace("-", "")
-    prefix = match["prefix"] or None
-    triggered = match["triggered"] is not None
-    zone = match["zone"]
+def parse_name(path: str) -> NameFacts:
+    """The facts in the path of a recording below the archive, with forward slashes and extension."""
+    folder, name = posixpath.split(path)
+    stem, extension = posixpath.splitext(name)
+    stem = _COPY_MARK.sub("", stem)
+    if match := _STAMP.search(stem):
+        return _parse_dated_name(stem, match)
+    if match := _TIME_OF_DAY.fullmatch(stem):
+        day = posixpath.basename(folder)
+        start_time_us, _ = read_moment(day + match["time"]) if _DAY.fullmatch(day) else (None, None)
+        return NameFacts(start_time_us, prefix=match["prefix"], triggered=True)
+    if match := _HYDROPHONE.fullmatch(stem):
+        start_time_us, _ = read_moment("20" + match["stamp"])
+        return NameFacts(start_time_us, prefix=match["prefix"])
+    if _HEX.fullmatch(stem):
+        seconds_us = int(stem, 16) * 1_000_000
+        if _FIRST_HEX_US <= seconds_us < _END_OF_HEX_US:
+            return NameFacts(seconds_us, 0)
+    # AudioMoth's firmware for GPS renames the recording when it is complete.
+    return NameFacts(unfinished=stem == "SAMPLES" and extension.lower() == ".wav")
+
+
+def read_moment(digits: str, fraction: str = "", zone: str = "") -> tuple[int | None, int | None]:
+    """Microseconds since 1970, and the offset from UTC in minutes, from the digits of a date and a time.
+
+    The microseconds are in UTC if a zone is stated, else on the clock of whoever wrote them, and the offset is None.
+    Both are None where no clock can show such digits: hour 25, 31 February, a year outside 1900 to 2100.
+
+    Args:
+        digits: fourteen, from the year to the second.
+        fraction: further digits of the second; cut off behind the sixth.
+        zone: ``Z``, or hours with or without minutes, as in ``+10``, ``-0400`` or ``+1:00``, up to 14 hours.
+    """
+    date = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
+    time = int(digits[8:10]), int(digits[10:12]), int(digits[12:]), int(fraction[:6].ljust(6, "0"))
     try:
-        moment = datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC) - _offset(zone or "Z")
+        local_us = to_microseconds(datetime(*date, *time, tzinfo=UTC))
     except ValueError:
-        return NameFacts(None, False, prefix, triggered)
-    return NameFacts(to_microseconds(moment), zone is not None, prefix, triggered)
+        return None, None
+    if not 1900 <= date[0] <= 2100:
+        return None, None
+    if not zone:
+        return local_us, None
+    match = _ZONE.fullmatch(zone.replace("Z", "+00"))
+    if match is None:
+        return None, None
+    size_min = int(match[2]) * 60 + int(match[3] or 0)
+    if size_min > _FURTHEST_OFFSET_MIN:
+        return None, None
+    offset_min = -size_min if match[1] == "-" else size_min
+    return local_us - offset_min * _US_PER_MIN, offset_min
 
 
-def _offset(zone: str) -> timedelta:
-    if zone == "Z":
-        return timedelta(0)
-    offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
-    return -offset if zone[0] == "-" else offset
+def read_position(latitude: str, longitude: str) -> tuple[float | None, float | None]:
+    """Degrees from two decimal numbers, None for both if they are no place on Earth."""
+    latitude_deg, longitude_deg = float(latitude), float(longitude)
+    if abs(latitude_deg) <= 90 and abs(longitude_deg) <= 180:
+        return latitude_deg, longitude_deg
+    return None, None
 
 
-def _parse_hex_name(stem: str) -> NameFacts:
-    """AudioMoth up to firmware 1.1.0: hexadecimal seconds since 1970 UTC."""
-    if _HEX_NAME.match(stem):
-        moment = datetime.fromtimestamp(int(stem, 16), tz=UTC)
-        if _FIRST_AUDIOMOTH <= moment < _LAST_HEX_NAMES:
-            return NameFacts(to_microseconds(moment), True, None, False)
-    return NameFacts(None, False, None, False)
+def _parse_dated_name(stem: str, match: re.Match[str]) -> NameFacts:
+    digits = re.sub("[-:]", "", match["date"] + match["time"]).replace(" ", "0")
+    start_time_us, utc_offset_min = read_moment(digits, (match["fraction"] or "")[1:], match["zone"] or "")
+    position = _POSITION.search(stem, match.end())
+    latitude_deg, longitude_deg = read_position(*position.groups()) if position else (None, None)
+    return NameFacts(
+        start_time_us,
+        utc_offset_min,
+        prefix=_prefix(stem[: match.start()]),
+        triggered=match["triggered"] is not None,
+        latitude_deg=latitude_deg,
+        longitude_deg=longitude_deg,
+    )
+
+
+def _prefix(before: str) -> str | None:
+    prefix = before.rstrip("_. -")
+    # What is glued to the date, such as an S for start, tells nothing of the recorder.
+    return None if prefix == before else _CHANNELS.sub("", prefix) or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from birddask.errors import RecordingError
 from birddask.recordings import sndfile
-from birddask.recordings.recording import Recording
+from birddask.recordings.recording import Recording, Segment
 from birddask.storage import Folder
 
 Samples = NDArray[np.float32]
@@ -23,7 +24,9 @@ ReadSpan = Callable[[int, int], Samples]
 
 @contextlib.contextmanager
 def open_samples(archive: Folder, recording: Recording) -> Iterator[ReadSpan]:
-    """A function that reads spans of a usable recording; no span may reach beyond its last frame.
+    """A function that reads spans of a usable recording, in real time; no span may reach beyond its last frame.
+
+    Where silence was cut out of a triggered recording there are zeros, and nothing is read.
 
     Raises:
         RecordingError: ``short_read`` (fewer samples than the scan found) or ``unreadable``; from the function too.
@@ -32,8 +35,11 @@ def open_samples(archive: Folder, recording: Recording) -> Iterator[ReadSpan]:
     if recording.container == "sndfile":
         with sndfile.opened(archive, recording.path, recording.size_bytes) as sound:
             yield lambda first, frames: _one_channel(_whole(sound.read(first, frames), frames))
-    else:
+    elif recording.segments is None:
         yield lambda first, frames: _read_wav(archive, recording, first, frames)
+    else:
+        segments = recording.segments
+        yield lambda first, frames: _read_triggered(archive, recording, segments, first, frames)
 
 
 def bytes_per_frame(recording: Recording) -> int:
@@ -49,6 +55,27 @@ def _read_wav(archive: Folder, recording: Recording, first: int, frames: int) ->
     content = archive.read_range(recording.path, start, start + frames * stride)
     whole = content[: len(content) // stride * stride]
     return _one_channel(_whole(decode_pcm(whole, recording.encoding).reshape(-1, recording.channels), frames))
+
+
+def _read_triggered(
+    archive: Folder, recording: Recording, segments: tuple[Segment, ...], first: int, frames: int
+) -> Samples:
+    span = np.zeros(frames, np.float32)
+    nearest = bisect_right(segments, first, key=lambda segment: segment.first_frame + segment.frames)
+    behind = bisect_left(segments, first + frames, key=lambda segment: segment.first_frame)
+    held = segments[nearest:behind]
+    if not held:
+        return span
+    # In the file the segments follow each other with a block of 512 bytes between them: one read is enough.
+    start = held[0].file_frame + max(first - held[0].first_frame, 0)
+    end = held[-1].file_frame + min(first + frames - held[-1].first_frame, held[-1].frames)
+    stored = _read_wav(archive, recording, start, end - start)
+    for segment in held:
+        begin = max(segment.first_frame, first)
+        end = min(segment.first_frame + segment.frames, first + frames)
+        place = segment.file_frame + begin - segment.first_frame - start
+        span[begin - first : end - first] = stored[place : place + end - begin]
+    return span
 
 
 def _whole(samples: Samples, frames: int) -> Samples:

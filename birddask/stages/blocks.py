@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from birddask.accounting import Accounting, account
@@ -19,7 +19,7 @@ from birddask.mels.store import MelStore
 from birddask.outputs import existing_store, read_scans
 from birddask.plan import Block
 from birddask.stages.prepared import Committed, Prepared, committed, plan, require_scanned
-from birddask.stages.scanning import scan
+from birddask.stages.scanning import Growth, scan
 from birddask.table.results import block_numbers
 from birddask.tasks import BlockReport, MelWork, ScoreWork, Unit, perform
 
@@ -34,6 +34,7 @@ class Ended:
         blocks: done in this run.
         audio_s: length of the clips in them.
         failures: messages by block.
+        growth: of the archive, from a verb that scans.
     """
 
     accounting: Accounting
@@ -42,6 +43,7 @@ class Ended:
     audio_s: float
     wall_s: float
     failures: Mapping[int, str]
+    growth: Growth | None = None
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,21 @@ _MELS = _Verb("mels", Committed.left_to_make)
 _CLASSIFY = _Verb("classify", Committed.left_to_score)
 
 
-def run(prepared: Prepared, connect: Connect, watch: Watch) -> Ended:
+def run(prepared: Prepared, connect: Connect, watch: Watch, *, refreshed: bool = False) -> Ended:
     """Scan, then make and score all that is pending, both halves of a block in one task.
+
+    Args:
+        prepared: the job.
+        connect: gives the cluster.
+        watch: is told of the progress.
+        refreshed: recordings that changed since they were scanned are made anew.
 
     Raises:
         ConfigError: the archive, the output or the model can't be used.
         ModelError: the model does not work on a worker.
     """
-    scan(prepared.job, connect, watch)
-    return _do(_RUN, prepared, _grown_store(prepared), connect, watch)
+    growth = scan(prepared.job, connect, watch, refreshed=refreshed)
+    return replace(_do(_RUN, prepared, _grown_store(prepared), connect, watch), growth=growth)
 
 
 def build_mels(prepared: Prepared, connect: Connect, watch: Watch) -> Ended:

@@ -12,7 +12,7 @@ from birddask.models.bundle import read_bundle
 from birddask.models.cache import find_bundle
 from birddask.models.card import ModelCard
 from birddask.models.ready import BundleRef, ready_classifier
-from birddask.outputs import planned_store
+from birddask.outputs import Scans, planned_store
 from birddask.plan import Block, plan_blocks
 from birddask.recordings.recording import Recording
 from birddask.table.parts import require_distinct_columns
@@ -63,9 +63,9 @@ def plan(scans: Iterable[Sequence[Recording]], store: MelStore) -> Iterator[Bloc
     return plan_blocks(scans, store.spec.clip, store.clips_per_block)
 
 
-def require_scanned(job: Job, scans: Sequence[Sequence[Recording]]) -> None:
+def require_scanned(job: Job, scans: Scans) -> None:
     """Raise ConfigError if the output has no recordings table."""
-    if not scans:
+    if not scans.tables:
         raise ConfigError(
             f"no file of {job.archive_folder.url} was scanned into {job.output_folder.url} yet; `birddask scan` or "
             "`birddask run` does it, if there is a file"

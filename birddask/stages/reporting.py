@@ -11,12 +11,13 @@ from birddask.engine import Connect
 from birddask.events import Watch
 from birddask.mels.store import MelStore
 from birddask.outputs import read_scans
+from birddask.stages.calibration import clips_per_s
 from birddask.stages.prepared import Prepared, committed, plan, require_scanned
-from birddask.stages.scanning import inspect_new
+from birddask.stages.scanning import look, rule_fingerprint
 from birddask.table.results import block_numbers
 
-# Measured on BirdNET (tests/benchmarks/memory.py): libraries, network and decoder, then copies of a block's mels
-# while its shard is encoded.
+# Measured on BirdNET (tests/benchmarks/scaling_and_memory.py): libraries, network and decoder, then copies of a
+# block's mels while its shard is encoded.
 _WORKER_BASE_BYTES = 600 << 20
 _COPIES_OF_A_BLOCK = 3
 
@@ -33,6 +34,7 @@ class Intention:
         store: of the mels, as it is or would be made.
         store_bytes: mels of all clips, before compression.
         worker_bytes: memory that a worker will need, about.
+        worker_s: time that one worker like this machine's will need, about.
     """
 
     recordings: RecordingCounts
@@ -43,6 +45,7 @@ class Intention:
     store: MelStore
     store_bytes: int
     worker_bytes: int
+    worker_s: float
 
 
 def status(prepared: Prepared) -> Accounting:
@@ -63,24 +66,33 @@ def intend(prepared: Prepared, connect: Connect, watch: Watch) -> Intention:
     Raises:
         ConfigError: the archive can't be read.
     """
-    scans = read_scans(prepared.job.output_folder)
-    new = inspect_new(prepared.job, scans, connect, watch)
-    scans.append(new)
+    job = prepared.job
+    rule = rule_fingerprint(job)
+    scans, growth = look(
+        job,
+        read_scans(job.output_folder),
+        lambda scans, rows: scans.imagine(rows, rule),
+        connect,
+        watch,
+    )
     store = prepared.store()
     done = committed(prepared, store)
     sites: Counter[str] = Counter()
-    blocks = pending = 0
+    blocks = pending = clips_pending = 0
     for block in plan(scans, store):
         sites[block.site] += block.clips
         blocks += 1
-        pending += done.left_to_run(block) is not None
+        if done.left_to_run(block) is not None:
+            pending += 1
+            clips_pending += block.clips
     return Intention(
         recordings=count_recordings(scans),
-        new_files=len(new),
+        new_files=growth.new,
         clips_by_site=dict(sorted(sites.items())),
         blocks=blocks,
         blocks_pending=pending,
         store=store,
         store_bytes=sites.total() * store.clip_bytes,
         worker_bytes=_WORKER_BASE_BYTES + _COPIES_OF_A_BLOCK * store.block_bytes,
+        worker_s=clips_pending / clips_per_s(prepared) if clips_pending else 0.0,
     )

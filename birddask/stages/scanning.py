@@ -1,73 +1,123 @@
-"""``scan``: the archive's files into the recordings tables."""
+"""``scan``: the archive's files into the recordings tables, and what has changed since the last time."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
 
-from birddask.accounting import RecordingCounts, count_recordings
-from birddask.engine import Connect, Failed, dashboard_link, run_tasks
-from birddask.errors import BirddaskError
-from birddask.events import Advanced, Begun, Watch
+from birddask.engine import Connect
+from birddask.events import Watch
+from birddask.fingerprint import fingerprint
 from birddask.job import Job
-from birddask.outputs import read_scans, write_scan
-from birddask.recordings.inspect import ScanRule, inspect, row_path
-from birddask.recordings.recording import Recording
-from birddask.storage import Folder, FoundFile
+from birddask.outputs import Scans, read_scans
+from birddask.recordings.recording import Scanned
+from birddask.stages.duplicates import Copies
+from birddask.stages.inspecting import inspected, listed_files
+from birddask.stages.known import Known, recordings_at
+from birddask.stages.refreshing import refresh, retire_superseded
+from birddask.table.scans import read_rule_fingerprint
 
-_FILES_AT_ONCE = 256
+# A table in memory takes some 1.5 KB a row; and a site's blocks are filled up only within a table.
+_ROWS_A_TABLE = 32_768
+_NAMED_AT_MOST = 20
+
+Add = Callable[[Scans, list[Scanned]], Scans]
 
 
-def scan(job: Job, connect: Connect, watch: Watch) -> RecordingCounts:
+@dataclass(frozen=True)
+class Growth:
+    """How an archive differs from what earlier scans found.
+
+    Attributes:
+        new: files without a row until now.
+        changed: recordings that are not as they were; their rows and results are still those of before.
+        vanished: recordings that are not there any more; their mels and results stay.
+        changed_paths: the first of them.
+        vanished_paths: the first of them.
+        rule_changed: the job's ``site``, ``utc_offset`` or ``clocks`` are not those by which earlier rows were made.
+    """
+
+    new: int
+    changed: int
+    vanished: int
+    changed_paths: tuple[str, ...]
+    vanished_paths: tuple[str, ...]
+    rule_changed: bool
+
+
+def scan(job: Job, connect: Connect, watch: Watch, *, refreshed: bool = False) -> Growth:
     """Bring the recordings tables up to date with the archive.
+
+    Tables are written one by one in the order of the listing; after a kill the next scan goes on behind the last one.
+
+    Args:
+        job: what to scan, and by which rule.
+        connect: gives the cluster.
+        watch: is told of the progress.
+        refreshed: recordings that changed, in content or by the job's rule, get new rows and are made anew.
 
     Raises:
         ConfigError: the archive can't be read, or the output can't be written.
     """
-    output = job.output_folder
+    output, rule = job.output_folder, rule_fingerprint(job)
     output.require_writable("output")
+    if refreshed:
+        refresh(job, rule, connect, watch)
     scans = read_scans(output)
-    new = inspect_new(job, scans, connect, watch)
-    if new:
-        write_scan(output, len(scans), new)
-    return count_recordings([*scans, new])
+    retire_superseded(output, scans)
+    _, growth = look(job, scans, lambda scans, rows: scans.publish(scans.tables, rows, rule), connect, watch)
+    return growth
 
 
-def inspect_new(job: Job, scans: Sequence[Sequence[Recording]], connect: Connect, watch: Watch) -> list[Recording]:
-    """A row for each file that is in no recordings table yet, in the order of paths; writes nothing."""
-    files = _new_files(job, scans)
-    if not files:
-        return []
-    client = connect()
-    watch(Begun("scan", len(files), "files", dashboard_link(client)))
-    groups = [(start, files[start : start + _FILES_AT_ONCE]) for start in range(0, len(files), _FILES_AT_ONCE)]
-    rows: dict[int, list[Recording]] = {}
-    task = functools.partial(_inspect_group, job.archive_folder, job.scan_rule())
-    for outcome in run_tasks(client, "scan", task, groups):
-        start, group = outcome.item
-        if isinstance(outcome, Failed):
-            raise BirddaskError(f"the scan stopped, nothing was written: near {group[0].key}: {outcome.message}")
-        rows[start] = outcome.result
-        watch(Advanced(len(group)))
-    return [row for start, _ in groups for row in rows[start]]
+def rule_fingerprint(job: Job) -> str:
+    """What changes if rows would be placed or dated otherwise."""
+    return fingerprint(asdict(job.scan_rule()))
 
 
-def _inspect_group(archive: Folder, rule: ScanRule, group: tuple[int, Sequence[FoundFile]]) -> list[Recording]:
-    rows = [inspect(archive, file, rule) for file in group[1]]
-    if any(row.reason in ("vanished", "forbidden") for row in rows):
-        # If the archive itself has gone, no file is to blame for it.
-        archive.require_readable("archive")
-    return rows
+def look(job: Job, scans: Scans, add: Add, connect: Connect, watch: Watch) -> tuple[Scans, Growth]:
+    """Go once over the archive; rows of new files are added table by table, copies marked.
 
+    Args:
+        job: what to scan, and by which rule.
+        scans: of earlier times.
+        add: adds a table.
+        connect: gives the cluster.
+        watch: is told of the progress.
 
-def _new_files(job: Job, scans: Sequence[Sequence[Recording]]) -> list[FoundFile]:
-    """Files of the archive that no scan has seen, apart from the output where it lies inside the archive."""
-    archive = job.archive_folder
-    archive.require_readable("archive")
-    known = {recording.path for recordings in scans for recording in recordings}
-    root = f"{archive.url.rstrip('/')}/"
-    output = f"{job.output_folder.url.rstrip('/')}/"
-    own = output.removeprefix(root) if output.startswith(root) else None
-    return [
-        file for file in archive.files() if row_path(file.key) not in known and not (own and file.key.startswith(own))
-    ]
+    Raises:
+        ConfigError: the archive can't be read.
+    """
+    known = Known(scans)
+    copies = Copies(job.archive_folder, scans, connect)
+    changed: list[int] = []
+    rule = rule_fingerprint(job)
+    rules = {read_rule_fingerprint(scans.content(number)) for number in range(scans.tables)}
+
+    def new_rows() -> Iterator[Scanned]:
+        doubtful = (
+            listed
+            for listed in listed_files(job, known)
+            if listed.handle < 0 or known.may_differ(listed.handle, listed.file)
+        )
+        for listed, row in inspected(job, doubtful, connect, watch):
+            if listed.handle < 0:
+                yield row
+            elif known.differs(listed.handle, row.recording.size_bytes, row.about.head_digest):
+                changed.append(listed.handle)
+
+    new, grown, rows = 0, scans, new_rows()
+    while table := list(islice(rows, _ROWS_A_TABLE)):
+        new += len(table)
+        grown = add(grown, copies.marked(grown, table))
+    vanished = known.vanished()
+    changed_at = known.positions(changed)
+    growth = Growth(
+        new=new,
+        changed=len(changed),
+        vanished=len(vanished),
+        changed_paths=tuple(each.path for each in recordings_at(scans, changed_at[:_NAMED_AT_MOST])),
+        vanished_paths=tuple(each.path for each in recordings_at(scans, vanished[:_NAMED_AT_MOST])),
+        rule_changed=not rules <= {rule},
+    )
+    return grown, growth

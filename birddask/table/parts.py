@@ -1,60 +1,33 @@
-"""All Parquet files: recordings, clip tables, probabilities (the only ``pyarrow`` writer).
-
-Files are built in memory and published whole; the same rows give the same bytes.
-"""
+"""The Parquet files of a block: its clip table and its probabilities."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from birddask.errors import ConfigError
-from birddask.recordings.recording import Recording
+from birddask.table.parquet import TIME, WORD, read_columns, to_bytes
 
 ClipStatus = Literal["ok", "silent", "quarantined"]
 
-_TIME = pa.timestamp("us", tz="UTC")
-_WORD = pa.dictionary(pa.int32(), pa.string())
-_METADATA_KEY = b"birddask"
-
-_RECORDINGS = pa.schema(
-    [
-        ("recording", pa.string()),
-        ("status", _WORD),
-        ("reason", _WORD),
-        ("flags", _WORD),
-        ("size_bytes", pa.int64()),
-        ("site", _WORD),
-        ("recorder", _WORD),
-        ("container", _WORD),
-        ("encoding", _WORD),
-        ("sample_rate_hz", pa.int32()),
-        ("channels", pa.int32()),
-        ("frames", pa.int64()),
-        ("data_offset_bytes", pa.int64()),
-        ("start_time", _TIME),
-        ("time_source", _WORD),
-        ("comment", pa.string()),
-    ]
-)
 _CLIPS = pa.schema(
     [
         ("clip", pa.int64()),
-        ("recording", _WORD),
-        ("site", _WORD),
-        ("recorder", _WORD),
+        ("recording", WORD),
+        ("site", WORD),
+        ("recorder", WORD),
         ("offset_us", pa.int64()),
-        ("start_time", _TIME),
-        ("status", _WORD),
-        ("reason", _WORD),
+        ("start_time", TIME),
+        ("status", WORD),
+        ("reason", WORD),
         ("level_dbfs", pa.float32()),
+        ("clipped_share", pa.float32()),
+        ("zero_share", pa.float32()),
     ]
 )
 
@@ -70,6 +43,8 @@ class ClipRow:
         status: ``ok``; ``silent``: every sample is zero, nothing to score; ``quarantined``: not computed.
         reason: why it was quarantined.
         level_dbfs: root mean square of the samples against full scale; None unless ``ok``.
+        clipped_share: samples at full scale, of all; None unless ``ok``.
+        zero_share: samples that are zero, of all; None unless ``ok``.
     """
 
     clip: int
@@ -81,6 +56,8 @@ class ClipRow:
     status: ClipStatus
     reason: str = ""
     level_dbfs: float | None = None
+    clipped_share: float | None = None
+    zero_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -97,44 +74,24 @@ class PartLayout:
     floor: float
 
 
-def recordings_file(recordings: Sequence[Recording]) -> bytes:
-    """The table of one scan."""
-    columns = {
-        ("recording" if field.name == "path" else field.name.removesuffix("_us")): [
-            getattr(recording, field.name) for recording in recordings
-        ]
-        for field in fields(Recording)
-    }
-    return _to_bytes(pa.table(columns, schema=_RECORDINGS), {})
-
-
-def read_recordings(content: bytes) -> list[Recording]:
-    """The rows of one scan, in scan order."""
-    table = pq.read_table(pa.BufferReader(content))
-    rows = _with_integer_times(table).to_pylist()
-    return [Recording(path=row.pop("recording"), **row) for row in rows]
-
-
 def clips_file(rows: Sequence[ClipRow]) -> bytes:
     """The clip table of one block."""
     columns = {
         name: [getattr(row, "start_time_us" if name == "start_time" else name) for row in rows] for name in _CLIPS.names
     }
-    return _to_bytes(pa.table(columns, schema=_CLIPS), {})
+    return to_bytes(pa.table(columns, schema=_CLIPS), {})
 
 
 def read_clips(content: bytes) -> list[ClipRow]:
     """The rows of one block's clip table."""
-    table = pq.read_table(pa.BufferReader(content))
-    return [ClipRow(**row) for row in _with_integer_times(table).to_pylist()]
+    rows: Iterable[Any] = zip(*read_columns(content, _CLIPS.names), strict=True)
+    return [ClipRow(*values) for values in rows]
 
 
 def clip_statuses(content: bytes) -> list[ClipStatus]:
     """The status of each clip of a clip table."""
-    statuses: list[ClipStatus] = (
-        pq.read_table(pa.BufferReader(content), columns=["status"]).column("status").to_pylist()
-    )
-    return statuses
+    (statuses,) = read_columns(content, ["status"])
+    return cast("list[ClipStatus]", statuses)
 
 
 def probabilities_file(
@@ -154,14 +111,7 @@ def probabilities_file(
         metadata: what is recorded in the file about where the numbers come from.
     """
     build = _wide if layout.kind == "wide" else _long
-    return _to_bytes(build(rows, probabilities, labels, layout.floor), metadata)
-
-
-def read_metadata(content: bytes) -> dict[str, object]:
-    """What a part records about where its numbers come from."""
-    stored = pq.read_schema(pa.BufferReader(content)).metadata
-    metadata: dict[str, object] = json.loads(stored[_METADATA_KEY])
-    return metadata
+    return to_bytes(build(rows, probabilities, labels, layout.floor), metadata)
 
 
 IDENTITY = ("clip", "recording", "recorder", "offset_us", "start_time")
@@ -183,10 +133,10 @@ def _identity(rows: Sequence[ClipRow], index: NDArray[np.intp]) -> dict[str, pa.
     chosen = [rows[position] for position in index.tolist()]
     return {
         "clip": pa.array([row.clip for row in chosen], pa.int64()),
-        "recording": pa.array([row.recording for row in chosen], _WORD),
-        "recorder": pa.array([row.recorder for row in chosen], _WORD),
+        "recording": pa.array([row.recording for row in chosen], WORD),
+        "recorder": pa.array([row.recorder for row in chosen], WORD),
         "offset_us": pa.array([row.offset_us for row in chosen], pa.int64()),
-        "start_time": pa.array([row.start_time_us for row in chosen], _TIME),
+        "start_time": pa.array([row.start_time_us for row in chosen], TIME),
     }
 
 
@@ -198,7 +148,7 @@ def _wide(
 ) -> pa.Table:
     best = probabilities.argmax(axis=1)
     columns = _identity(rows, np.arange(len(rows)))
-    columns["top_label"] = pa.array([labels[label] for label in best.tolist()], _WORD)
+    columns["top_label"] = pa.array([labels[label] for label in best.tolist()], WORD)
     columns["top_probability"] = pa.array(probabilities[np.arange(len(rows)), best])
     for label, name in enumerate(labels):
         columns[name] = pa.array(np.ascontiguousarray(probabilities[:, label]))
@@ -219,21 +169,6 @@ def _long(
     order = np.lexsort((label, -value, clip))
     clip, label, value = clip[order], label[order], value[order]
     columns = _identity(rows, clip)
-    columns["label"] = pa.array([labels[each] for each in label.tolist()], _WORD)
+    columns["label"] = pa.array([labels[each] for each in label.tolist()], WORD)
     columns["probability"] = pa.array(value)
     return pa.table(columns)
-
-
-def _with_integer_times(table: pa.Table) -> pa.Table:
-    position = table.schema.get_field_index("start_time")
-    times = table.column(position).cast(pa.int64())
-    return table.set_column(position, "start_time_us", times)
-
-
-def _to_bytes(table: pa.Table, metadata: Mapping[str, object]) -> bytes:
-    if metadata:
-        text = json.dumps(metadata, sort_keys=True)
-        table = table.replace_schema_metadata({_METADATA_KEY: text.encode()})
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    return bytes(sink.getvalue())

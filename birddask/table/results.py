@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import quote
 
@@ -17,6 +17,7 @@ from birddask.fingerprint import fingerprint
 from birddask.models.card import ModelCard
 from birddask.plan import Block
 from birddask.storage import Folder
+from birddask.table.parquet import read_metadata
 from birddask.table.parts import ClipRow, PartLayout, probabilities_file
 
 _PART = re.compile(r"(?:^|/)block-(\d+)\.parquet$")
@@ -86,6 +87,21 @@ def block_numbers(folder: Folder) -> set[int]:
     """The numbers of all blocks that have a file below a folder: one listing."""
     matches = (_PART.search(file.key) for file in folder.files())
     return {int(match[1]) for match in matches if match}
+
+
+def parts_of_block(output: Folder, mel_spec_fingerprint: str, block: int) -> Iterator[tuple[Folder, str]]:
+    """The parts that models made of a block of the store with this spec: folder of the model, and key below it."""
+    folder = output.child("probabilities")
+    specs: dict[str, object] = {}
+    for file in folder.files():
+        model, _, key = file.key.partition("/")
+        match = _PART.search(key)
+        if match is None:
+            continue
+        if model not in specs:
+            specs[model] = read_metadata(folder.read(file.key))["mel_spec_fingerprint"]
+        if specs[model] == mel_spec_fingerprint and int(match[1]) == block:
+            yield folder.child(model), key
 
 
 @functools.cache

@@ -29,6 +29,7 @@ from ai_edge_litert import interpreter  # noqa: E402 - after the core was chosen
 from birddask.job import Job  # noqa: E402
 from birddask.models import birdnet  # noqa: E402
 from birddask.packages import download  # noqa: E402
+from birddask.recordings.cards import Cards  # noqa: E402
 from birddask.recordings.inspect import inspect  # noqa: E402
 from birddask.stages.prepared import plan, prepare  # noqa: E402
 from birddask.tasks import MelWork, ScoreWork, both, classify  # noqa: E402
@@ -62,7 +63,8 @@ def birddask_passes(archive: Path, output: Path) -> tuple[int, Callable[[], floa
     job = Job(str(archive), str(output), birdnet.NAME)
     prepared = prepare(job)
     folder = job.archive_folder
-    recordings = [inspect(folder, file, job.scan_rule()) for file in folder.files()]
+    cards = Cards(folder)
+    recordings = [inspect(folder, cards, file, job.scan_rule()).recording for file in folder.files()]
     store = prepared.store()
     store.create()
     blocks = list(plan([recordings], store))

@@ -54,7 +54,7 @@ def test_a_name_that_is_not_utf8_costs_that_file_and_is_found_once(tiny_bundle: 
     assert len(list((output / "recordings").iterdir())) == 1
 
 
-def test_a_file_that_shrank_after_the_scan_costs_its_missing_clips(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_a_file_that_shrank_after_the_scan_waits_for_a_refresh(tiny_bundle: Path, tmp_path: Path) -> None:
     archive, output = tmp_path / "archive", tmp_path / "out"
     whole = wav_bytes(noise(10, 8000), 8000)
     target = archive / "ridge/20250501_040000.WAV"
@@ -65,14 +65,23 @@ def test_a_file_that_shrank_after_the_scan_costs_its_missing_clips(tiny_bundle: 
     assert birddask("scan", job).returncode == 0
     target.write_bytes(whole[: len(whole) // 2])
 
+    def clips() -> tuple[int, int, int, int]:
+        counts = json.loads(birddask("status", job, "--json").stdout)["scores"]
+        return (
+            counts["clips_planned"],
+            counts["clips_done"],
+            counts["clips_quarantined"],
+            counts["clips_pending"],
+        )
+
     assert birddask("mels", job).returncode == 0
     assert birddask("classify", job).returncode == 0
+    assert clips() == (20, 10, 10, 0)
 
-    status = json.loads(birddask("status", job, "--json").stdout)
-    assert status["scores"]["clips_planned"] == 20
-    assert status["scores"]["clips_quarantined"] == 10
-    assert status["scores"]["clips_done"] == 10
-    assert status["scores"]["clips_pending"] == 0
+    refreshed = birddask("run", job, "--refresh")
+    assert refreshed.returncode == 0
+    assert "2 found = 2 usable" in refreshed.stdout
+    assert clips() == (25, 15, 10, 0)
 
 
 def test_a_lost_shard_is_made_again_by_run_and_reported_by_classify(tiny_bundle: Path, tmp_path: Path) -> None:

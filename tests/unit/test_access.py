@@ -16,6 +16,7 @@ from birddask.models.bundle import read_card
 from birddask.models.ready import BundleRef, ready_front_end
 from birddask.outputs import planned_store
 from birddask.plan import plan_blocks
+from birddask.recordings.cards import Cards
 from birddask.recordings.inspect import ScanRule, inspect
 from birddask.storage import Folder
 from birddask.table.parts import PartLayout
@@ -47,7 +48,8 @@ class Output:
         card = read_card(self.ref.folder)
         card = replace(card, mels=replace(card.mels, clip=replace(card.mels.clip, hop_samples=hop_samples)))
         archive, output = Folder(str(self.root / "archive")), Folder(self.url)
-        recordings = [inspect(archive, file, ScanRule("{site}/...", 0)) for file in archive.files()]
+        rule = ScanRule("{site}/...", 0, ())
+        recordings = [inspect(archive, Cards(archive), file, rule).recording for file in archive.files()]
         store = planned_store(output, card.mels, 1)
         blocks = list(plan_blocks([recordings], card.mels.clip, store.clips_per_block))
         store.create()

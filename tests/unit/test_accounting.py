@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 from birddask.accounting import account, count_recordings
 from birddask.errors import ConfigError, MisalignedBlock
 from birddask.mels.store import MelStore
-from birddask.outputs import read_scans, write_scan
+from birddask.outputs import Scans, read_scans
 from birddask.plan import Block, Stretch
-from birddask.recordings.recording import Recording
+from birddask.recordings.recording import About, Recording, Scanned
 from birddask.storage import Folder
 from birddask.table.parts import ClipRow, ClipStatus, clips_file
 from birddask.tasks import clip_table_key
@@ -135,20 +136,37 @@ def test_an_archive_without_files_adds_up_to_nothing() -> None:
     assert (counts.found, counts.usable, counts.quarantined, counts.ignored, counts.usable_hours) == (0, 0, 0, 0, 0.0)
 
 
+def test_a_file_that_was_changed_counts_once() -> None:
+    counts = count_recordings([[replace(USABLE, superseded=True)], [USABLE]])
+    assert (counts.found, counts.usable, counts.usable_hours) == (1, 1, 0.25)
+
+
+def one(path: str) -> list[Scanned]:
+    return [Scanned(Recording(path, 1, "ignored", "x"), About())]
+
+
 def test_scans_are_read_in_the_order_of_scanning(tmp_path: Path) -> None:
     output = Folder(str(tmp_path))
-    scans = [[Recording(f"{number}.wav", number, "ignored", "x")] for number in range(12)]
-    for number, recordings in reversed(list(enumerate(scans))):
-        write_scan(output, number, recordings)
+    for number in reversed(range(12)):
+        Scans(output, 0).publish(number, one(f"{number}.wav"), "rule")
     output.publish("recordings/scan-0012.parquet.0a1b.partial", b"half of it")
-    assert read_scans(output) == scans
+    scans = read_scans(output)
+    assert list(scans) == [[row.recording for row in one(f"{number}.wav")] for number in range(12)]
+    assert list(scans.scanned()) == [row for number in range(12) for row in one(f"{number}.wav")]
     assert pq.read_table(tmp_path / "recordings/scan-0007.parquet").column("recording").to_pylist() == ["7.wav"]
+
+
+def test_a_table_may_be_imagined_behind_those_that_are_written(tmp_path: Path) -> None:
+    written = read_scans(Folder(str(tmp_path))).publish(0, one("a.wav"), "rule")
+    both = written.imagine(one("b.wav"), "rule")
+    assert [row.path for rows in both for row in rows] == ["a.wav", "b.wav"]
+    assert read_scans(Folder(str(tmp_path))) == written
 
 
 @pytest.mark.parametrize("lost", [0, 1])
 def test_a_lost_scan_is_named_and_not_passed_over(lost: int, tmp_path: Path) -> None:
     for number in range(3):
-        write_scan(Folder(str(tmp_path)), number, [USABLE])
+        Scans(Folder(str(tmp_path)), number).publish(number, one("a.wav"), "rule")
     (tmp_path / f"recordings/scan-000{lost}.parquet").unlink()
     with pytest.raises(ConfigError, match=rf"scan-000{lost}\.parquet is missing"):
         read_scans(Folder(str(tmp_path)))

@@ -9,26 +9,32 @@ import pytest
 import soundfile
 
 from birddask.errors import TransientStorageError
+from birddask.recordings.cards import Cards
 from birddask.recordings.inspect import ScanRule, inspect
 from birddask.recordings.reader import open_samples
-from birddask.recordings.recording import UNKNOWN, Recording
+from birddask.recordings.recording import UNKNOWN, Recording, Scanned
 from birddask.recordings.sites import DEFAULT_PATTERN
+from birddask.recordings.start import ClockShift
 from birddask.storage import Folder, FoundFile
-from tests.support.sounds import noise, wav_bytes, write_wav
+from tests.support.sounds import noise, wav_bytes
 
-RULE = ScanRule(DEFAULT_PATTERN, 0)
-HOUR_US = 3_600_000_000
-
-
-def rows(archive: Folder, rule: ScanRule = RULE) -> dict[str, Recording]:
-    return {file.key: inspect(archive, file, rule) for file in archive.files()}
+RULE = ScanRule(DEFAULT_PATTERN, 0, ())
 
 
-def row(archive: Path, path: str, content: bytes, rule: ScanRule = RULE) -> Recording:
+def look(archive: Path, path: str, size_bytes: int, rule: ScanRule = RULE) -> Scanned:
+    folder = Folder(str(archive))
+    return inspect(folder, Cards(folder), FoundFile(path, size_bytes, None), rule)
+
+
+def written(archive: Path, path: str, content: bytes, rule: ScanRule = RULE) -> Scanned:
     """Write a file and look at it."""
     (archive / path).parent.mkdir(parents=True, exist_ok=True)
     (archive / path).write_bytes(content)
-    return inspect(Folder(str(archive)), FoundFile(path, len(content)), rule)
+    return look(archive, path, len(content), rule)
+
+
+def row(archive: Path, path: str, content: bytes, rule: ScanRule = RULE) -> Recording:
+    return written(archive, path, content, rule).recording
 
 
 def start(recording: Recording) -> str | None:
@@ -49,90 +55,6 @@ def compressed(container: str, subtype: str, comment: str = "") -> bytes:
 WAV = wav_bytes(noise(0.1, 8000), 8000)
 FLAC = compressed("FLAC", "PCM_16")
 
-# What is known of the real files and of the faults made from them, by a part of their paths.
-REAL = {
-    "audiomoth/242A2604603691DD_20250503_031300": ("usable", "", "2025-05-03 03:13:00", "242A2604603691DD"),
-    "audiomoth/242A2604603691DD_20250503_031400": ("usable", "", "2025-05-03 03:14:00", "242A2604603691DD"),
-    "audiomoth/fw1.0.1": ("usable", "", "2018-04-06 19:17:30", None),
-    "audiomoth/fw1.11.0": ("usable", "", "2025-05-03 03:13:00", "242A2604603691DD"),
-    "audiomoth/fw1.2.1": ("usable", "", "2019-10-30 02:00:00", "243B1F055B2BF663"),
-    "audiomoth/fw1.6": ("usable", "", "2021-11-12 19:30:00", "248D9B045EC9EE79"),
-    "birds/birdnet_soundscape.flac": ("usable", "", None, None),
-    "birds/maad_spinetail": ("usable", "", None, None),
-    "birds/oss_birds": ("usable", "", None, None),
-    "other/20220502T075930+1000": ("usable", "", "2022-05-01 21:59:30", None),
-    "other/oss_audiomoth_gps.wav": ("usable", "", "2024-05-28 10:00:00", "243B1F026488F56E"),
-    "other/oss_empty_2c": ("quarantined", "no_audio", None, None),
-    "other/oss_metadata": ("usable", "", "2020-04-04 10:25:00", "24526B065D325963"),
-    "faults/01_": ("quarantined", "empty", "2025-05-03 04:00:00", None),
-    "faults/02_": ("quarantined", "no_audio", "2025-05-03 04:10:00", None),
-    "faults/03_": ("quarantined", "no_header", "2025-05-03 04:20:00", None),
-    "faults/04_": ("usable", "", "2025-05-03 04:30:00", "242A2604603691DD"),
-    "faults/05_": ("usable", "", "2025-05-03 04:40:00", "242A2604603691DD"),
-    "faults/07_": ("quarantined", "truncated_header", "2025-05-03 05:00:00", None),
-    "faults/08_": ("usable", "", "2025-05-03 05:10:00", "242A2604603691DD"),
-    "faults/09_": ("quarantined", "null_file", "2025-05-03 05:20:00", None),
-    "faults/11_appledouble/._": ("ignored", "appledouble", None, None),
-    "faults/11_appledouble/2": ("usable", "", "2025-05-03 03:13:00", "242A2604603691DD"),
-    "faults/12_": ("usable", "", None, "242A2604603691DD"),
-    "faults/15_": ("usable", "", "2019-07-04 06:00:00", "24526B065D325963"),
-    "faults/16_": ("usable", "", "2017-07-04 05:56:00", None),
-    "faults/17_": ("usable", "", "2025-05-03 06:00:00", "242A2604603691DD"),
-    "faults/19_same_name_two_cards/CARD_A": ("usable", "", "2025-05-03 03:13:00", "242A2604603691DD"),
-    "faults/19_same_name_two_cards/CARD_B": ("usable", "", "2025-05-03 03:13:00", "24F3190361DA3578"),
-    "faults/21_": ("quarantined", "triggered", "2025-05-03 07:00:00", "242A2604603691DD"),
-    "faults/23_": ("quarantined", "triggered", "2025-05-03 07:20:00", "242A2604603691DD"),
-    "faults/24_": ("quarantined", "triggered", "2025-05-03 07:30:00", "242A2604603691DD"),
-    "faults/26_": ("quarantined", "triggered", "2025-05-03 07:50:00", "242A2604603691DD"),
-}
-
-
-@pytest.fixture(scope="module")
-def real(shared: Path) -> dict[str, Recording]:
-    return rows(Folder(str(shared)))
-
-
-@pytest.mark.parametrize("part", REAL)
-def test_real_files_and_faults_are_what_is_known_of_them(real: dict[str, Recording], part: str) -> None:
-    (recording,) = (recording for path, recording in real.items() if part in path)
-    assert (recording.status, recording.reason, start(recording), recording.recorder) == REAL[part]
-
-
-def test_every_real_file_has_one_row_and_nothing_else_is_audio(real: dict[str, Recording], shared: Path) -> None:
-    assert set(real) == {str(path.relative_to(shared)) for path in shared.rglob("*") if path.is_file()}
-    others = {path for path in real if not any(part in path for part in REAL)}
-    sm4 = {path for path in others if path.startswith("sm4-day/")}
-    assert len(sm4) == 96
-    assert {(real[path].status, real[path].reason) for path in others - sm4} == {("ignored", "not_audio")}
-    assert [start(real[path]) for path in sorted(sm4)] == [
-        f"2019-05-22 {minute // 60:02}:{minute % 60:02}:00" for minute in range(0, 1440, 15)
-    ]
-    assert {(real[path].recorder, real[path].frames) for path in sm4} == {("S4A03895", 220_000)}
-
-
-def test_real_files_have_the_shape_that_libsndfile_finds(real: dict[str, Recording], shared: Path) -> None:
-    whole = [recording for recording in real.values() if recording.status == "usable" and not recording.flags]
-    compared = 0
-    for recording in whole:
-        try:
-            found = soundfile.info(str(shared / recording.path))
-        except soundfile.LibsndfileError:
-            continue
-        shape = (recording.frames, recording.sample_rate_hz, recording.channels)
-        assert shape == (found.frames, found.samplerate, found.channels), recording.path
-        compared += 1
-    assert compared == len(whole) - 1
-
-
-@pytest.mark.parametrize(
-    ("part", "flags", "frames"), [("faults/04_", "size_repaired", 48_000), ("faults/05_", "truncated", 29_756)]
-)
-def test_repairs_are_flagged_and_only_samples_are_counted(
-    real: dict[str, Recording], part: str, flags: str, frames: int
-) -> None:
-    (recording,) = (recording for path, recording in real.items() if part in path)
-    assert (recording.flags, recording.frames) == (flags, frames)
-
 
 @pytest.mark.parametrize(
     ("path", "status", "reason"),
@@ -144,6 +66,12 @@ def test_repairs_are_flagged_and_only_samples_are_counted(
         ("ridge/x.WMA", "quarantined", "unsupported_format"),
         ("ridge/x.txt", "ignored", "not_audio"),
         ("ridge/wav", "ignored", "not_audio"),
+        ("ridge/CONFIG.TXT", "ignored", "sidecar"),
+        ("ridge/CONFIG 2.TXT", "ignored", "sidecar"),
+        ("ridge/20250503_031300.CSV", "ignored", "sidecar"),
+        ("ridge/S4A03895_A_Summary.txt", "ignored", "sidecar"),
+        ("ridge/species.csv", "ignored", "not_audio"),
+        ("ridge/data", "quarantined", "unfinished"),
         ("ridge/._x.wav", "ignored", "appledouble"),
         ("ridge/.x.wav", "ignored", "hidden"),
         (".wav", "ignored", "hidden"),
@@ -159,17 +87,15 @@ def test_the_name_of_a_file_says_whether_to_look_inside(tmp_path: Path, path: st
 
 
 def test_what_is_ignored_is_not_opened(tmp_path: Path) -> None:
-    archive = Folder(str(tmp_path))
-    assert inspect(archive, FoundFile("gone/x.txt", 5), RULE).reason == "not_audio"
-    assert inspect(archive, FoundFile("gone/._x.wav", 5), RULE).reason == "appledouble"
+    assert look(tmp_path, "gone/x.txt", 5).recording.reason == "not_audio"
+    assert look(tmp_path, "gone/._x.wav", 5).recording.reason == "appledouble"
 
 
 @pytest.mark.parametrize("name", ["20250501_040000.wav", "20250501_040000.flac"])
 def test_a_file_that_can_not_be_had_is_quarantined_with_its_place_and_time(tmp_path: Path, name: str) -> None:
-    archive = Folder(str(tmp_path))
-    vanished = inspect(archive, FoundFile(f"ridge/{name}", 100), RULE)
+    vanished = look(tmp_path, f"ridge/{name}", 100).recording
     (tmp_path / f"ridge/{name}").mkdir(parents=True)
-    forbidden = inspect(archive, FoundFile(f"ridge/{name}", 100), RULE)
+    forbidden = look(tmp_path, f"ridge/{name}", 100).recording
     assert (vanished.reason, forbidden.reason) == ("vanished", "forbidden")
     assert {(found.status, found.site, start(found)) for found in (vanished, forbidden)} == {
         ("quarantined", "ridge", "2025-05-01 04:00:00")
@@ -179,7 +105,7 @@ def test_a_file_that_can_not_be_had_is_quarantined_with_its_place_and_time(tmp_p
 def test_a_fault_that_may_pass_is_raised_and_not_made_a_row(tmp_path: Path) -> None:
     (tmp_path / "x.wav").symlink_to("x.wav")
     with pytest.raises(TransientStorageError):
-        inspect(Folder(str(tmp_path)), FoundFile("x.wav", 100), RULE)
+        look(tmp_path, "x.wav", 100)
 
 
 @pytest.mark.parametrize(("container", "subtype"), [("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III")])
@@ -232,14 +158,15 @@ def test_a_byte_too_many_behind_the_comments_of_a_flac_file_does_no_harm(tmp_pat
         ("20250503_031300", "Recorded at noon", "2025-05-02 17:13:00", "name_assumed_offset"),
         ("dawn", "", None, UNKNOWN),
         ("19700101_000007", "", None, "unset_clock"),
-        ("20250503_031300", "Recorded at 00:00:07 01/01/1970 (UTC) by someone", None, "unset_clock"),
+        ("x", "Recorded at 00:00:07 01/01/1970 (UTC) by someone", None, "unset_clock"),
+        ("20250503_031300", "Recorded at 00:00:07 01/01/1970 (UTC) by someone", "2025-05-03 03:13:00", "name"),
     ],
 )
 def test_the_start_is_taken_from_the_comment_then_from_the_name(
     tmp_path: Path, name: str, comment: str, moment: str | None, source: str
 ) -> None:
     content = wav_bytes(noise(0.1, 8000), 8000, comment)
-    found = row(tmp_path, f"ridge/{name}.wav", content, ScanRule(DEFAULT_PATTERN, 10 * HOUR_US))
+    found = row(tmp_path, f"ridge/{name}.wav", content, ScanRule(DEFAULT_PATTERN, 600, ()))
     assert (start(found), found.time_source) == (moment, source)
 
 
@@ -261,23 +188,78 @@ def test_the_site_is_the_folder_else_the_recorder_else_unknown(
     assert (found.site, found.recorder) == (site, recorder)
 
 
+def test_the_row_keeps_what_the_recorder_says_even_where_there_is_no_audio(tmp_path: Path) -> None:
+    comment = (
+        "Recorded at 04:10:00 03/05/2025 (UTC+2) by AudioMoth 242A2604603691DD at medium gain while battery was 3.8V "
+        "and temperature was 13.1C. Recording stopped due to SD card write error."
+    )
+    found = written(tmp_path, "20250503_041000.WAV", wav_bytes(noise(0, 8000), 8000, comment))
+    assert (found.recording.status, found.recording.reason) == ("quarantined", "no_audio")
+    assert (found.recording.recorder, start(found.recording)) == ("242A2604603691DD", "2025-05-03 02:10:00")
+    about = found.about
+    assert (about.comment, about.stop_reason, about.gain) == (comment, "sd_write_error", "medium")
+    assert (about.battery_v, about.temperature_c, about.utc_offset_min) == (3.8, 13.1, 120)
+    assert "SD card write error" in about.detail
+
+
 @pytest.mark.parametrize(
-    ("name", "comment"),
+    ("seconds", "clause", "flags"),
     [
-        ("20250503_070000T.WAV", ""),
-        ("242A2604603691DD_20250503_070000T.wav", ""),
-        ("renamed.wav", "Recorded at 07:00:00 03/05/2025 (UTC) by someone. Amplitude threshold was 60."),
+        (2, "", ""),
+        (1.5, "", "interrupted"),
+        (2, " Recording stopped due to low voltage.", "interrupted"),
+        (2, " Recording stopped due to file size limit.", ""),
     ],
 )
-def test_a_triggered_recording_is_quarantined_but_described(tmp_path: Path, name: str, comment: str) -> None:
-    found = row(tmp_path, name, wav_bytes(noise(0.1, 8000), 8000, comment))
-    assert (found.status, found.reason, found.frames) == ("quarantined", "triggered", 800)
-    assert start(found) == "2025-05-03 07:00:00"
+def test_an_audiomoth_that_stopped_early_is_noticed(tmp_path: Path, seconds: float, clause: str, flags: str) -> None:
+    comment = (
+        "Recorded at 04:10:00 03/05/2025 (UTC) by AudioMoth 242A2604603691DD at medium gain while battery was 3.8V "
+        f"and temperature was 13.1C.{clause}"
+    )
+    assert row(tmp_path, "x.wav", wav_bytes(noise(seconds, 8000), 8000, comment)).flags == flags
+
+
+def test_a_recording_of_another_kind_may_have_any_length(tmp_path: Path) -> None:
+    assert row(tmp_path, "20250503_041000-0300.wav", wav_bytes(noise(1.5, 8000), 8000)).flags == ""
+
+
+def test_settings_beside_a_recording_tell_the_offset_of_its_name(tmp_path: Path) -> None:
+    config = "Device ID : 243B1F075C7A37BE\nFirmware : AudioMoth-Firmware-Basic (1.4.4)\n\nTime zone : UTC+10:30\n"
+    (tmp_path / "ridge").mkdir()
+    (tmp_path / "ridge/CONFIG.TXT").write_text(config)
+    here = written(tmp_path, "ridge/20250503_103000.WAV", WAV)
+    below = row(tmp_path, "ridge/20250503/20250503_103000.WAV", WAV)
+    of_another = row(tmp_path, "ridge/24526B065D325963_20250503_103000.WAV", WAV)
+    elsewhere = row(tmp_path, "valley/20250503_103000.WAV", WAV)
+    assert {start(here.recording), start(below)} == {"2025-05-03 00:00:00"}
+    assert {start(of_another), start(elsewhere)} == {"2025-05-03 10:30:00"}
+    assert [found.time_source for found in (here.recording, of_another)] == ["name_config", "name_assumed_offset"]
+    assert here.about.utc_offset_min == 630
+
+
+def test_a_clock_is_corrected_where_the_job_says_so(tmp_path: Path) -> None:
+    hour_us = 3_600_000_000
+    card = ClockShift("ridge", "ridge/card 2", 57 * 365 * 24 * hour_us, unset=True)
+    late = ClockShift("ridge", "", -hour_us, unset=False)
+    rule = ScanRule(DEFAULT_PATTERN, 0, (card, late))
+    unset = written(tmp_path, "ridge/card 2/19700101_000007.WAV", WAV, rule)
+    elsewhere = row(tmp_path, "ridge/card 1/19700101_000007.WAV", WAV, rule)
+    right_before = row(tmp_path, "ridge/card 2/20250503_041000.WAV", WAV, rule)
+    assert (start(unset.recording), unset.about.other_time_us) == ("2026-12-18 00:00:07", 7_000_000)
+    assert "time_corrected" in unset.recording.flags
+    assert (start(elsewhere), elsewhere.flags) == (None, "clock_unset")
+    assert start(right_before) == "2025-05-03 03:10:00"
+
+
+def test_a_file_is_known_again_by_its_size_and_first_bytes(tmp_path: Path) -> None:
+    first = written(tmp_path, "a.wav", WAV).about.head_digest
+    assert written(tmp_path, "b.WAV", WAV).about.head_digest == first
+    assert written(tmp_path, "c.wav", WAV + b"!").about.head_digest != first
+    assert written(tmp_path, "d.wav", WAV[:1000] + b"!" + WAV[1001:]).about.head_digest != first
+    assert len(written(tmp_path, "e.flac", FLAC).about.head_digest) == len(first) == 32
 
 
 def test_the_same_name_on_two_cards_makes_two_rows(tmp_path: Path) -> None:
-    for card in ("A", "B"):
-        write_wav(tmp_path / f"ridge/{card}/20250503_031300.WAV", noise(0.1, 8000), 8000)
-    found = rows(Folder(str(tmp_path)))
-    assert list(found) == ["ridge/A/20250503_031300.WAV", "ridge/B/20250503_031300.WAV"]
-    assert {recording.status for recording in found.values()} == {"usable"}
+    found = [row(tmp_path, f"ridge/{card}/20250503_031300.WAV", WAV) for card in "AB"]
+    assert [each.path for each in found] == ["ridge/A/20250503_031300.WAV", "ridge/B/20250503_031300.WAV"]
+    assert {recording.status for recording in found} == {"usable"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,6 @@ from tests.support.models import TINY_RATE, tiny_card
 
 Table = Literal["auto", "wide", "long"]
 THREE_KEYS = "archive: sounds\noutput: results\nmodel: tiny\n"
-HOUR_US = 3_600_000_000
 
 
 def read(folder: Path, text: str) -> Job:
@@ -26,7 +26,7 @@ def test_three_keys_make_a_job(tmp_path: Path) -> None:
     assert job.fit(tiny_card()) == tiny_card()
     assert job.block_bytes == 64 * 1024 * 1024
     assert job.scan_rule().site_pattern == "{site}/..."
-    assert job.scan_rule().name_offset_us == 0
+    assert job.scan_rule().assumed_offset_min == 0
     assert (job.table, job.floor) == ("auto", 0.01)
 
 
@@ -99,8 +99,8 @@ def test_another_overlap_or_dtype_is_another_spec() -> None:
     ],
 )
 def test_utc_offset_counts_from_utc(offset: str, hours: float, tmp_path: Path) -> None:
-    assert Job("a", "b", "m", utc_offset=offset).scan_rule().name_offset_us == hours * HOUR_US
-    assert read(tmp_path, f"{THREE_KEYS}utc_offset: {offset}\n").scan_rule().name_offset_us == hours * HOUR_US
+    assert Job("a", "b", "m", utc_offset=offset).scan_rule().assumed_offset_min == hours * 60
+    assert read(tmp_path, f"{THREE_KEYS}utc_offset: {offset}\n").scan_rule().assumed_offset_min == hours * 60
 
 
 @pytest.mark.parametrize(
@@ -155,3 +155,20 @@ def test_results_must_not_lie_among_the_recordings_themselves(output: str, tmp_p
 def test_a_job_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"missing\.yaml can't be read: No such file"):
         read_job_file(tmp_path / "missing.yaml")
+
+
+def test_a_clock_that_was_wrong_is_corrected_by_what_it_showed(tmp_path: Path) -> None:
+    clocks = """clocks:
+  - {clock: 1970-01-01T00:00:07Z, truth: "2025-05-03T06:00:07+02:00", folder: ridge/card 2/}
+  - {clock: 2025-05-03T05:00:00Z, truth: 2025-05-03T04:00:00Z, site: marsh}
+"""
+    unset, late = read(tmp_path, THREE_KEYS + clocks).scan_rule().shifts
+    assert (unset.site, unset.folder, unset.unset) == (None, "ridge/card 2", True)
+    assert unset.shift_us == datetime(2025, 5, 3, 4, tzinfo=UTC).timestamp() * 1e6
+    assert (late.site, late.folder, late.unset, late.shift_us) == ("marsh", "", False, -3600e6)
+
+
+def test_a_clock_without_its_offset_is_refused(tmp_path: Path) -> None:
+    clocks = "clocks: [{clock: 1970-01-01T00:00:07, truth: 2025-05-03T04:00:07Z}]\n"
+    with pytest.raises(ConfigError, match="with an offset"):
+        read(tmp_path, THREE_KEYS + clocks)

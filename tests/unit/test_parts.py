@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from birddask.access import open_probabilities
 from birddask.errors import ConfigError
 from birddask.plan import Block
-from birddask.recordings.recording import Recording
 from birddask.storage import Folder
+from birddask.table.parquet import read_metadata
 from birddask.table.parts import (
     IDENTITY,
     ClipRow,
@@ -31,9 +31,6 @@ from birddask.table.parts import (
     clips_file,
     probabilities_file,
     read_clips,
-    read_metadata,
-    read_recordings,
-    recordings_file,
     require_distinct_columns,
 )
 from birddask.table.results import Results, block_numbers, part_key
@@ -190,49 +187,6 @@ def test_clip_tables_come_back_as_they_were() -> None:
     assert read_clips(content) == [*ROWS, silent, lost]
     assert clip_statuses(content) == ["ok", "ok", "ok", "silent", "quarantined"]
     assert read_clips(clips_file([])) == []
-
-
-RECORDINGS = st.builds(
-    Recording,
-    path=st.text(min_size=1, max_size=20),
-    size_bytes=st.integers(0, 2**62),
-    status=st.sampled_from(["usable", "quarantined", "ignored"]),
-    reason=st.sampled_from(["", "truncated", "not_audio"]),
-    flags=st.sampled_from(["", "truncated,size_repaired"]),
-    site=st.text(min_size=1, max_size=20),
-    recorder=st.none() | st.text(max_size=8),
-    container=st.sampled_from(["", "wav", "sndfile"]),
-    sample_rate_hz=st.integers(0, 2**31 - 1),
-    channels=st.integers(0, 65_535),
-    frames=st.integers(0, 2**62),
-    data_offset_bytes=st.integers(0, 2**62),
-    start_time_us=st.none() | st.integers(-(2**60), 2**60),
-    comment=st.text(max_size=40),
-)
-
-
-@settings(deadline=None)
-@given(st.lists(RECORDINGS, max_size=5))
-def test_recordings_come_back_as_they_were(recordings: list[Recording]) -> None:
-    assert read_recordings(recordings_file(recordings)) == recordings
-
-
-def test_the_recordings_table_has_the_columns_that_others_rely_on() -> None:
-    recording = Recording(
-        "marsh/a.wav",
-        960_044,
-        "usable",
-        site="marsh",
-        recorder="24F3",
-        sample_rate_hz=48_000,
-        channels=1,
-        frames=480_000,
-    )
-    (row,) = table(recordings_file([replace(recording, start_time_us=START_US, time_source="name")])).to_pylist()
-    assert row["recording"] == "marsh/a.wav"
-    assert row["start_time"] == START
-    assert row["frames"] / row["sample_rate_hz"] == 10
-    assert {"status", "reason", "size_bytes", "site", "recorder", "channels", "time_source"} <= set(row)
 
 
 SITES = [

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import fsspec
 import numpy as np
@@ -15,14 +18,13 @@ from numpy.typing import NDArray
 
 from birddask.errors import RecordingError, TransientStorageError
 from birddask.recordings import sndfile
-from birddask.recordings.inspect import ScanRule, inspect
 from birddask.recordings.reader import bytes_per_frame, decode_pcm, open_samples
-from birddask.recordings.recording import Recording
-from birddask.recordings.sites import DEFAULT_PATTERN
-from birddask.storage import Folder, FoundFile
-from tests.support.sounds import chunk, fmt_chunk
+from birddask.recordings.recording import Recording, Segment
+from birddask.recordings.riff import parse_wav
+from birddask.storage import Folder
+from tests.support.sounds import chunk, fmt_chunk, wav_bytes
+from tests.support.triggered import encoded_block
 
-RULE = ScanRule(DEFAULT_PATTERN, 0)
 RATE = 16_000
 SUBTYPES = ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"]
 # Extension, libsndfile's name of the encoding, rate, what a decoder's rounding may change.
@@ -46,7 +48,7 @@ def sweep(seconds: float, rate: int, channels: int = 1) -> NDArray[np.float64]:
 
 
 def publish(folder: Folder, name: str, signal: NDArray[np.float64], rate: int, subtype: str) -> Recording:
-    """Let libsndfile write a recording, and scan it."""
+    """Let libsndfile write a recording, and read its header."""
     file = io.BytesIO()
     container = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3"}[name[name.rindex(".") :]]
     channels = signal.shape[1]
@@ -58,9 +60,19 @@ def publish(folder: Folder, name: str, signal: NDArray[np.float64], rate: int, s
 
 def publish_bytes(folder: Folder, name: str, content: bytes) -> Recording:
     folder.publish(name, content)
-    recording = inspect(folder, FoundFile(name, len(content)), RULE)
-    assert (recording.status, recording.reason) == ("usable", "")
-    return recording
+    header = parse_wav(lambda start, end: content[start:end], len(content)) if name.endswith(".wav") else None
+    sound = header or sndfile.read_header(folder, name, len(content))
+    return Recording(
+        name,
+        len(content),
+        "usable",
+        container="wav" if header else "sndfile",
+        encoding=sound.encoding,
+        sample_rate_hz=sound.sample_rate_hz,
+        channels=sound.channels,
+        frames=sound.frames,
+        data_offset_bytes=header.data_offset_bytes if header else 0,
+    )
 
 
 def whole(folder: Folder, recording: Recording) -> NDArray[np.float32]:
@@ -213,7 +225,7 @@ def test_a_fault_of_storage_is_not_taken_for_a_bad_recording(
         with pytest.raises(TransientStorageError, match="connection lost"):
             read(8 * 48_000, 1000)
     with pytest.raises(TransientStorageError, match="connection lost"):
-        inspect(archive, FoundFile(name, recording.size_bytes), RULE)
+        sndfile.read_header(archive, name, recording.size_bytes)
 
 
 class Unsteady(MemoryFileSystem):
@@ -233,3 +245,97 @@ def unsteady() -> Iterator[type[Unsteady]]:
     fsspec.register_implementation("unsteady", Unsteady, clobber=True)
     yield Unsteady
     Unsteady.steady = True
+
+
+# What a recorder heard in 40 frames, and what it wrote of it: two runs of samples, and blocks of silence between.
+FIRST, SECOND = np.arange(1, 11, dtype="<i2"), np.arange(-10, 0, dtype="<i2")
+STORED = FIRST.tobytes() + encoded_block(1) * 3 + SECOND.tobytes()
+SEGMENTS = (Segment(0, 0, 10), Segment(25, 10 + 3 * 256, 10))
+HEARD = np.concatenate([FIRST, np.zeros(15, "<i2"), SECOND, np.zeros(5, "<i2")])
+
+
+def triggered(folder: Folder) -> Recording:
+    recording = publish_bytes(folder, "x.wav", wav_bytes(np.frombuffer(STORED, "<i2"), RATE))
+    return replace(recording, frames=40, segments=SEGMENTS)
+
+
+def test_every_span_of_a_triggered_recording_is_in_real_time(archive: Folder) -> None:
+    with open_samples(archive, triggered(archive)) as read:
+        for first in range(41):
+            for frames in range(41 - first):
+                samples = read(first, frames)
+                assert samples.dtype == np.float32
+                np.testing.assert_array_equal(samples * 32_768, HEARD[first : first + frames])
+
+
+@pytest.mark.parametrize(
+    ("first", "frames", "expected"),
+    [
+        (0, 40, [(0, 10 + 3 * 256 + 10)]),
+        (2, 3, [(2, 5)]),
+        (5, 10, [(5, 10)]),
+        (10, 15, []),
+        (5, 20, [(5, 10)]),
+        (10, 20, [(10 + 3 * 256, 15 + 3 * 256)]),
+        (12, 4, []),
+        (35, 5, []),
+        (20, 10, [(10 + 3 * 256, 15 + 3 * 256)]),
+        (9, 17, [(9, 11 + 3 * 256)]),
+    ],
+)
+def test_only_what_lies_in_a_span_is_read(
+    witness: type[Witness], first: int, frames: int, expected: list[tuple[int, int]]
+) -> None:
+    archive = Folder("witness://archive")
+    recording = triggered(archive)
+    with open_samples(archive, recording) as read:
+        witness.ranges.clear()
+        read(first, frames)
+    start = recording.data_offset_bytes
+    assert witness.ranges == [(start + 2 * begin, start + 2 * end) for begin, end in expected]
+
+
+def test_a_recording_of_nothing_but_silence_is_zeros(archive: Folder) -> None:
+    recording = publish_bytes(archive, "x.wav", wav_bytes(np.frombuffer(encoded_block(400), "<i2"), RATE))
+    with open_samples(archive, replace(recording, frames=102_400, segments=())) as read:
+        np.testing.assert_array_equal(read(0, 102_400), np.zeros(102_400))
+        assert len(read(102_400, 0)) == 0
+
+
+def test_missing_samples_of_a_triggered_file_are_counted(archive: Folder) -> None:
+    recording = triggered(archive)
+    content = archive.read("x.wav")
+    archive.publish("x.wav", content[:-6])
+    with open_samples(archive, recording) as read:
+        np.testing.assert_array_equal(read(0, 32) * 32_768, HEARD[:32])
+        with pytest.raises(RecordingError, match="short_read: 7 of 8 frames"):
+            read(25, 8)
+
+
+def test_a_span_takes_no_longer_where_there_are_many_segments(archive: Folder) -> None:
+    stored = np.arange(1, 100_001) % 30_000
+    recording = publish_bytes(archive, "x.wav", wav_bytes(stored.astype(np.int16), RATE))
+    segments = tuple(Segment(100 * number, number, 1) for number in range(100_000))
+    with open_samples(archive, replace(recording, frames=10_000_000, segments=segments)) as read:
+        started = time.perf_counter()
+        for number in range(50_000, 100_000, 25):
+            assert (read(100 * number - 5, 10) * 32_768).tolist() == [0] * 5 + [stored[number]] + [0] * 4
+        # With a look at each segment for each span it is well over 5 s.
+        assert time.perf_counter() - started < 5
+
+
+class Witness(MemoryFileSystem):
+    """A store that remembers which ranges were read."""
+
+    protocol = "witness"
+    ranges: ClassVar[list[tuple[int, int]]] = []
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **options: object) -> bytes:
+        self.ranges.append((start or 0, end or 0))
+        return bytes(super().cat_file(path, start, end, **options))
+
+
+@pytest.fixture
+def witness() -> type[Witness]:
+    fsspec.register_implementation("witness", Witness, clobber=True)
+    return Witness

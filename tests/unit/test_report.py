@@ -77,7 +77,7 @@ def test_an_intention_says_what_would_be_done(
 ) -> None:
     prepared = prepare(Job("sounds", str(tmp_path / "out"), str(tiny_bundle), overlap_s=overlap_s))
     store = prepared.store()
-    intention = Intention(RECORDINGS, 4, {"marsh": 70, "moor": 20}, 3, 2, store, 3 << 30, 512 << 20)
+    intention = Intention(RECORDINGS, 4, {"marsh": 70, "moor": 20}, 3, 2, store, 3 << 30, 512 << 20, 7325.0)
     lines = list(report.intention_lines(prepared, intention))
     expected = [
         *report.job_lines(prepared.job),
@@ -89,6 +89,7 @@ def test_an_intention_says_what_would_be_done(
         "  site moor: 20 clips",
         f"store: {store.folder.url}, at most 3.00 GiB before compression",
         "memory: about 0.50 GiB a worker",
+        "time: about 2 h 2 min for one worker like this machine's, shared between all workers",
         f"probabilities: {prepared.results.folder.url}, wide tables",
         "nothing was written",
     ]

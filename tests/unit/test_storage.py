@@ -17,7 +17,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from birddask.errors import ConfigError, StorageError, TransientStorageError
-from birddask.storage import Folder, FoundFile, absolute_url
+from birddask.storage import Folder, absolute_url
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -35,7 +35,7 @@ def test_what_is_published_is_read_listed_and_removed(folder: Folder, key: str) 
     for content in (b"first", b"", b"the second is longer"):
         folder.publish(key, content)
         assert folder.read(key) == content
-        assert list(folder.files()) == [FoundFile(key, len(content))]
+        assert [(file.key, file.size_bytes) for file in folder.files()] == [(key, len(content))]
     assert folder.exists(key)
     folder.remove(key)
     assert not folder.exists(key)
@@ -55,7 +55,7 @@ def test_every_file_is_listed_once_in_the_order_of_its_key(folder: Folder) -> No
     written = ["z", "a/b/c/d", "a/b.txt", "a-b/x", "a/b c", "B", "10/x", "9/x"]
     for key in written:
         folder.publish(key, key.encode())
-    assert list(folder.files()) == [FoundFile(key, len(key)) for key in sorted(written)]
+    assert [(file.key, file.size_bytes) for file in folder.files()] == [(key, len(key)) for key in sorted(written)]
 
 
 def test_a_subfolder_is_listed_with_keys_from_the_top_and_without_its_namesakes(folder: Folder) -> None:
@@ -183,12 +183,12 @@ def test_linked_folders_are_listed_but_not_into_themselves(tmp_path: Path) -> No
     (archive / "linked.wav").symlink_to("near/x.wav")
     (archive / "lost.wav").symlink_to("nowhere")
     folder = Folder(str(archive))
-    assert list(folder.files()) == [
-        FoundFile("far/deep/z.wav", 3),
-        FoundFile("far/y.wav", 3),
-        FoundFile("linked.wav", 3),
-        FoundFile("lost.wav", 0),
-        FoundFile("near/x.wav", 3),
+    assert [(file.key, file.size_bytes) for file in folder.files()] == [
+        ("far/deep/z.wav", 3),
+        ("far/y.wav", 3),
+        ("linked.wav", 3),
+        ("lost.wav", 0),
+        ("near/x.wav", 3),
     ]
     with pytest.raises(FileNotFoundError):
         folder.read("lost.wav")
@@ -327,3 +327,25 @@ def powerless() -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
+
+
+def test_the_listing_says_when_a_file_was_written(tmp_path: Path) -> None:
+    (tmp_path / "x.wav").write_bytes(b"abc")
+    os.utime(tmp_path / "x.wav", ns=(0, 1_700_000_000_123_456_000))
+    assert [file.modified_us for file in Folder(str(tmp_path)).files()] == [1_700_000_000_123_456]
+
+
+def test_a_pipe_is_no_file_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "x.wav").write_bytes(b"abc")
+    assert [file.key for file in Folder(str(tmp_path)).files()] == ["x.wav"]
+
+
+def test_the_size_of_a_file_is_that_of_the_file(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    folder.publish("a/x.wav", b"abc")
+    assert folder.size_bytes("a/x.wav") == 3
+    with pytest.raises(StorageError):
+        folder.size_bytes("a")
+    with pytest.raises(FileNotFoundError):
+        folder.size_bytes("b")

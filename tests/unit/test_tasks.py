@@ -176,7 +176,7 @@ def become_a_folder(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "reason"), [(vanish, "vanished"), (cut_to_half, "short_read"), (become_a_folder, "forbidden")]
+    ("harm", "reason"), [(vanish, "vanished"), (cut_to_half, "changed"), (become_a_folder, "forbidden")]
 )
 def test_a_recording_harmed_after_the_scan_costs_its_own_clips(
     yard: Yard, harm: Callable[[Path], None], reason: str

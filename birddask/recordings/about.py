@@ -1,0 +1,135 @@
+"""What all metadata of a file together say about it: comment, GUANO, wamd, name, settings; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeVar
+
+from birddask.recordings.audiomoth import AudioMothComment, parse_artist, parse_comment
+from birddask.recordings.config_txt import DeviceConfig
+from birddask.recordings.guano import Guano, parse_guano
+from birddask.recordings.names import NameFacts, parse_name
+from birddask.recordings.recording import About
+from birddask.recordings.start import Stated
+from birddask.recordings.wamd import Wamd, parse_wamd
+
+# The next file begins where such a recording ends.
+_NOT_EARLY = frozenset({"", "file_size_limit"})
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The metadata of a file as they were read, each parsed once.
+
+    Attributes:
+        path: below the archive.
+    """
+
+    path: str
+    comment: str = ""
+    artist: str = ""
+    guano: str = ""
+    wamd: bytes = b""
+
+    @cached_property
+    def said(self) -> AudioMothComment:
+        """The comment's clauses."""
+        return parse_comment(self.comment)
+
+    @cached_property
+    def guano_facts(self) -> Guano:
+        """The GUANO fields."""
+        return parse_guano(self.guano)
+
+    @cached_property
+    def wamd_facts(self) -> Wamd:
+        """The fields of Wildlife Acoustics' chunk."""
+        return parse_wamd(self.wamd)
+
+    @cached_property
+    def name(self) -> NameFacts:
+        """What the name says."""
+        return parse_name(self.path)
+
+    @property
+    def triggered(self) -> bool:
+        """Whether silence may have been cut out."""
+        return self.said.triggered or self.name.triggered or self.guano_facts.triggered
+
+    @property
+    def audiomoth(self) -> bool:
+        """Whether an AudioMoth wrote the file as it is, not a program that cut it from another one."""
+        return self.said.model is not None and not self.said.derived
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the recorder says that it had to stop."""
+        return self.name.unfinished or self.said.stop_reason not in _NOT_EARLY
+
+
+def recorder_of(texts: Texts) -> str | None:
+    """The serial number of the recorder, or else what stands before the date in the file's name."""
+    return (
+        texts.said.device
+        or parse_artist(texts.artist)
+        or texts.guano_facts.serial
+        or texts.wamd_facts.serial
+        or texts.name.prefix
+    )
+
+
+def said_starts(texts: Texts) -> list[Stated]:
+    """All start times that are stated, the more trusted first."""
+    return list(_said_starts(texts))
+
+
+def _said_starts(texts: Texts) -> Iterator[Stated]:
+    for source, facts in (
+        ("guano", texts.guano_facts),
+        ("comment", texts.said),
+        ("wamd", texts.wamd_facts),
+        ("name", texts.name),
+    ):
+        if facts.start_time_us is not None:
+            yield Stated(source, facts.start_time_us, facts.utc_offset_min)
+
+
+def describe(texts: Texts, config: DeviceConfig | None, about: About) -> About:
+    """``about`` with everything that the recorder says about itself.
+
+    Args:
+        texts: the file's own metadata.
+        config: the settings beside the file, if they are of the same recorder or the file does not say which it is.
+        about: what is known otherwise.
+    """
+    said, guano, wamd, name = texts.said, texts.guano_facts, texts.wamd_facts, texts.name
+    own_config = config if config and config.device == recorder_of(texts) else None
+    battery = said if said.battery_v is not None else guano
+    place = next((each for each in (guano, wamd, name, own_config) if each and each.latitude_deg is not None), None)
+    place_source = place.location_source if isinstance(place, Guano | DeviceConfig) else None
+    return replace(
+        about,
+        model=_first(guano.model, said.model, wamd.model),
+        firmware=_first(guano.firmware, wamd.firmware, own_config.firmware if own_config else None),
+        deployment=_first(said.deployment, guano.deployment),
+        gain=_first(said.gain, guano.gain),
+        battery_v=battery.battery_v,
+        battery_limit=battery.battery_limit,
+        temperature_c=_first(said.temperature_c, guano.temperature_c, wamd.temperature_c),
+        latitude_deg=place.latitude_deg if place else None,
+        longitude_deg=place.longitude_deg if place else None,
+        location_source=place_source,
+        trigger=_first(said.trigger, guano.trigger),
+        filter=_first(said.filter, guano.filter),
+        stop_reason=said.stop_reason,
+        comment=texts.comment,
+        guano=texts.guano,
+    )
+
+
+def _first(*values: T | None) -> T | None:
+    return next((value for value in values if value is not None), None)

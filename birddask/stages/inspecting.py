@@ -1,0 +1,96 @@
+"""Files of a listing, inspected on the cluster in groups, their rows in the order of the listing."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from birddask.engine import Connect, Failed, dashboard_link, run_tasks
+from birddask.errors import BirddaskError
+from birddask.events import Advanced, Begun, Watch
+from birddask.job import Job
+from birddask.recordings.cards import Cards
+from birddask.recordings.inspect import ScanRule, inspect
+from birddask.recordings.recording import Scanned
+from birddask.stages.known import Known
+from birddask.storage import Folder, FoundFile
+
+_FILES_AT_ONCE = 256
+_LOOKED_UP_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file of a listing; ``handle`` finds its row among those known, -1 if it has none."""
+
+    file: FoundFile
+    handle: int
+
+
+@dataclass(frozen=True)
+class _Group:
+    number: int
+    listed: Sequence[Listed]
+
+
+def listed_files(job: Job, known: Known) -> Iterator[Listed]:
+    """All files of the archive, apart from the output where it lies inside the archive."""
+    archive = job.archive_folder
+    archive.require_readable("archive")
+    root = f"{archive.url.rstrip('/')}/"
+    output = f"{job.output_folder.url.rstrip('/')}/"
+    own = output.removeprefix(root) if output.startswith(root) else None
+    files = (file for file in archive.files() if not (own and file.key.startswith(own)))
+    while chunk := list(itertools.islice(files, _LOOKED_UP_AT_ONCE)):
+        for file, handle in zip(chunk, known.look_up(chunk).tolist(), strict=True):
+            yield Listed(file, handle)
+    # Folders that go away while they are listed are passed over; all of them at once is another matter.
+    archive.require_readable("archive")
+
+
+def inspected(job: Job, files: Iterable[Listed], connect: Connect, watch: Watch) -> Iterator[tuple[Listed, Scanned]]:
+    """Each file with its row, in order; a cluster is asked for only if there is a file.
+
+    Raises:
+        BirddaskError: some files could not be inspected at all, though nothing is wrong with them.
+    """
+    waiting = iter(files)
+    first = list(itertools.islice(waiting, 1))
+    if not first:
+        return
+    client = connect()
+    watch(Begun("scan", None, "files", dashboard_link(client)))
+    task = functools.partial(_inspect_group, job.archive_folder, job.scan_rule())
+    groups = _groups(itertools.chain(first, waiting))
+    early: dict[int, tuple[_Group, list[Scanned]]] = {}
+    following = 0
+    for outcome in run_tasks(client, "scan", task, groups):
+        group = outcome.item
+        if isinstance(outcome, Failed):
+            near = group.listed[0].file.key
+            raise BirddaskError(f"the scan stopped near {near}: {outcome.message}; start it again to go on")
+        early[group.number] = (group, outcome.result)
+        watch(Advanced(len(group.listed)))
+        while following in early:
+            ready, rows = early.pop(following)
+            yield from zip(ready.listed, rows, strict=True)
+            following += 1
+
+
+def _groups(files: Iterator[Listed]) -> Iterator[_Group]:
+    for number in itertools.count():
+        group = list(itertools.islice(files, _FILES_AT_ONCE))
+        if not group:
+            return
+        yield _Group(number, group)
+
+
+def _inspect_group(archive: Folder, rule: ScanRule, group: _Group) -> list[Scanned]:
+    cards = Cards(archive)
+    rows = [inspect(archive, cards, listed.file, rule) for listed in group.listed]
+    if any(row.recording.reason in ("vanished", "forbidden") for row in rows):
+        # If the archive itself has gone, no file is to blame for it.
+        archive.require_readable("archive")
+    return rows
