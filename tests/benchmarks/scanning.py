@@ -65,9 +65,8 @@ def main() -> None:
                 print(f"{name} scan: {options.files / wall_s:.0f} files/s, {growth.new} new, {growth.changed} changed")
             workers = client.run(lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(
-            f"peak memory: driver {after / 1024:.0f} MiB ({before / 1024:.0f} before), worker {max(workers.values()):.0f} MiB"
-        )
+        peak = max(workers.values())
+        print(f"peak memory: driver {after / 1024:.0f} MiB ({before / 1024:.0f} before), worker {peak:.0f} MiB")
 
 
 if __name__ == "__main__":
