@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow.dataset
 from birddask.errors import ConfigError
 from birddask.mels.store import open_store
 from birddask.outputs import stores
-from birddask.storage import Folder, absolute_url
+from birddask.storage import folder_at, to_options
 from birddask.table.parts import read_clips
 
 if TYPE_CHECKING:
@@ -21,17 +22,20 @@ _PARQUET = ".parquet"
 _PARTITIONS = pa.schema([("site", pa.string()), ("month", pa.string())])
 
 
-def open_probabilities(output: str, model: str | None = None) -> pyarrow.dataset.Dataset:
+def open_probabilities(
+    output: str, model: str | None = None, storage_options: Mapping[str, object] | None = None
+) -> pyarrow.dataset.Dataset:
     """The probabilities of one model, with ``site`` and ``month`` as columns.
 
     Args:
         output: folder or URL of the job's output.
         model: the folder below ``probabilities/``, without ``model=``; needed only if there are several.
+        storage_options: as in the job file, secrets as ``${NAME}`` of an environment variable.
 
     Raises:
         ConfigError: there are no probabilities, or several models' and none was named.
     """
-    folder = Folder(absolute_url(output)).child("probabilities")
+    folder = folder_at(output, to_options(storage_options or {}, "storage_options")).child("probabilities")
     parts = [file.key for file in folder.files() if file.key.endswith(_PARQUET)]
     models = sorted({key.split("/")[0].removeprefix("model=") for key in parts})
     chosen = [name for name in models if model in (None, name)]
@@ -49,12 +53,15 @@ def open_probabilities(output: str, model: str | None = None) -> pyarrow.dataset
     )
 
 
-def open_mels(output: str, store: str | None = None) -> xarray.Dataset:
+def open_mels(
+    output: str, store: str | None = None, storage_options: Mapping[str, object] | None = None
+) -> xarray.Dataset:
     """The mels of one store as a lazy Dataset: ``mel`` (clip, channel, bin, frame) with the clips' columns.
 
     Args:
         output: folder or URL of the job's output.
         store: the folder below ``mels/``; needed only if there are several.
+        storage_options: as in the job file, secrets as ``${NAME}`` of an environment variable.
 
     Raises:
         ConfigError: there are no mels, or several stores and none was named, or xarray is not installed.
@@ -64,7 +71,7 @@ def open_mels(output: str, store: str | None = None) -> xarray.Dataset:
     import dask.array  # noqa: PLC0415 - an extra
     import xarray  # noqa: PLC0415 - an extra
 
-    folder = Folder(absolute_url(output))
+    folder = folder_at(output, to_options(storage_options or {}, "storage_options"))
     names = stores(folder)
     chosen = [name for name in names if store in (None, name)]
     if len(chosen) != 1:

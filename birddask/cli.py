@@ -31,7 +31,7 @@ from birddask.recordings.moments import to_microseconds
 from birddask.stages import blocks, reporting, scanning
 from birddask.stages.blocks import Ended
 from birddask.stages.prepared import Prepared, prepare
-from birddask.storage import Folder, absolute_url
+from birddask.storage import folder_at
 from birddask.survey import survey
 from birddask.survey_report import survey_lines
 
@@ -51,7 +51,7 @@ app = typer.Typer(
 models_app = typer.Typer(help="Models: list, fetch, check.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 
-JobFile = Annotated[Path, typer.Argument(help="The job file.", metavar="JOB.yaml")]
+JobFile = Annotated[str, typer.Argument(help="The job file: a path or a URL.", metavar="JOB.yaml")]
 ClusterFile = Annotated[Path | None, typer.Option("--cluster", help="Where to run; without it, on this machine.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; default: one a core.")]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Make recordings anew that changed since they were scanned.")]
@@ -82,7 +82,7 @@ def demo(
 
 @app.command()
 def run(
-    job_file: Annotated[Path | None, typer.Argument(help="The job file.", metavar="[JOB.yaml]")] = None,
+    job_file: Annotated[str | None, typer.Argument(help="The job file: a path or a URL.", metavar="[JOB.yaml]")] = None,
     archive: Annotated[str | None, typer.Option(help="Folder or URL of the recordings.")] = None,
     output: Annotated[str | None, typer.Option(help="Folder or URL of the results.")] = None,
     model: Annotated[str | None, typer.Option(help="Name or bundle of the model.")] = None,
@@ -175,7 +175,7 @@ def check(
     seal: Annotated[bool, typer.Option(help="First add the known answer and the hashes, computed here.")] = False,
 ) -> None:
     """Compare a bundle with its hashes and its known answer."""
-    folder = Folder(absolute_url(bundle))
+    folder = folder_at(bundle)
     _say(_card_lines(seal_bundle(folder) if seal else check_bundle(folder)))
     _say([f"checked: {folder.url} computes its known answer"])
 
@@ -191,8 +191,8 @@ def job_script(verb: Verb, arguments: Sequence[str]) -> int:
     def do() -> int:
         if len(arguments) not in (1, 2):
             raise ConfigError("give a job file and, if need be, a cluster file")
-        job_file, cluster_file = Path(arguments[0]), Path(arguments[1]) if len(arguments) == 2 else None
-        return _execute(verb, prepare(read_job_file(job_file)), _where(cluster_file, None))
+        cluster_file = Path(arguments[1]) if len(arguments) == 2 else None
+        return _execute(verb, prepare(read_job_file(arguments[0])), _where(cluster_file, None))
 
     return _guarded(do)
 
@@ -223,7 +223,7 @@ def _closing(prepared: Prepared, ended: Ended) -> int:
     return 0 if ended.complete else _SOME_FAILED
 
 
-def _job(job_file: Path | None, archive: str | None, output: str | None, model: str | None) -> Job:
+def _job(job_file: str | None, archive: str | None, output: str | None, model: str | None) -> Job:
     if job_file is not None:
         if archive or output or model:
             raise ConfigError("give either a job file or --archive, --output and --model, not both")

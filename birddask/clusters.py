@@ -19,6 +19,8 @@ from birddask.documents import document, parse, parse_yaml
 from birddask.errors import ConfigError
 
 _CONNECT_TIMEOUT_S = 30
+# One block computes while another one reads or writes.
+_THREADS_PER_WORKER = 2
 # Dask makes workers give every freed megabyte back to the system, which costs a fifth of their time in page faults
 # (docs/design/0004). With these they keep up to 128 MiB; larger arrays than 32 MiB still come and go.
 _ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": 128 << 20, "MALLOC_MMAP_THRESHOLD_": 32 << 20}
@@ -119,7 +121,7 @@ def connect(spec: ClusterSpec, workers: int | None) -> Iterator[Client]:
         dask.config.set(_worker_config()),
         LocalCluster(
             n_workers=count,
-            threads_per_worker=1,
+            threads_per_worker=_THREADS_PER_WORKER,
             processes=True,
             memory_limit=memory,
             dashboard_address="127.0.0.1:0",

@@ -19,7 +19,8 @@ from birddask.errors import BirddaskError, ModelError, TransientStorageError
 
 _LEAST_IN_FLIGHT = 64
 _IN_FLIGHT_PER_THREAD = 4
-_ATTEMPTS = 4
+# A task that reports a passing fault has repeated the operation for minutes already.
+_ATTEMPTS = 2
 
 Connect = Callable[[], Client]
 """Gives the client of the cluster that a verb runs on; starts it where need be."""
@@ -64,11 +65,13 @@ def run_tasks(
 ) -> Iterator[Outcome[Item, Result]]:
     """Outcomes of ``task`` on every item, in the order in which they end.
 
-    Transient storage faults are repeated; items are taken only as fast as tasks end, so ``items`` may be endless.
+    Tasks that ran into a passing fault of storage are tried again; items are taken only as fast as tasks end, so
+    ``items`` may be endless.
     Dask blames a worker's death on every task that the worker held: those are tried once more at the end, one by one.
 
     Raises:
         ModelError: the model can't be trusted on a worker; tasks that were not started are given up.
+        TransientStorageError: storage is away: more tasks failed so than run at a time, and none came through between.
         BirddaskError: the cluster is gone.
     """
     run = uuid.uuid4().hex[:8]
@@ -76,6 +79,7 @@ def run_tasks(
     flight: dict[Future[Result], tuple[Item, int]] = {}
     suspects: list[Item] = []
     alone = False
+    away = 0
     completed = as_completed(loop=client.loop)
     numbers = iter(range(1 << 62))
 
@@ -96,9 +100,15 @@ def run_tasks(
             item, attempt = flight.pop(future)
             outcome = _outcome(item, future)
             error = outcome.error if isinstance(outcome, Failed) else None
-            if isinstance(error, TransientStorageError) and attempt < _ATTEMPTS:
-                submit(item, attempt + 1)
-                continue
+            if isinstance(error, TransientStorageError):
+                away += 1
+                if away > threads_in_all(client):
+                    raise TransientStorageError(f"storage is away; start the same command again to go on: {error}")
+                if attempt < _ATTEMPTS:
+                    submit(item, attempt + 1)
+                    continue
+            else:
+                away = 0
             if isinstance(error, KilledWorker) and not alone:
                 suspects.append(item)
             else:
@@ -122,8 +132,17 @@ def _outcome(item: Item, future: Future[Result]) -> Outcome[Item, Result]:
 
 
 def _window(client: Client) -> int:
-    threads = int(sum(client.nthreads().values()))
-    return max(_LEAST_IN_FLIGHT, _IN_FLIGHT_PER_THREAD * threads)
+    return max(_LEAST_IN_FLIGHT, _IN_FLIGHT_PER_THREAD * threads_in_all(client))
+
+
+def threads_in_all(client: Client) -> int:
+    """How many tasks run at a time."""
+    return int(sum(client.nthreads().values()))
+
+
+def threads_per_worker(client: Client) -> int:
+    """How many tasks one worker process runs at a time, the least of all workers."""
+    return int(min(client.nthreads().values(), default=1))
 
 
 def dashboard_link(client: Client) -> str | None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from birddask.documents import document, parse, parse_yaml
-from birddask.errors import ConfigError
+from birddask.errors import ConfigError, StorageError, TransientStorageError
 from birddask.mels.spec import MelSpec
 from birddask.models.card import ModelCard
 from birddask.recordings.inspect import ScanRule
 from birddask.recordings.moments import UNSET_CLOCK_BEFORE_US, to_microseconds
 from birddask.recordings.sites import DEFAULT_PATTERN, site_of
 from birddask.recordings.start import ClockShift
-from birddask.storage import Folder, absolute_url, is_url
+from birddask.storage import Folder, Options, absolute_url, folder_at, is_url, to_options
 from birddask.table.parts import PartLayout
 
 WIDE_LABELS_AT_MOST = 512
@@ -57,6 +59,16 @@ class Clock:
 
 @document
 @dataclass(frozen=True)
+class StorageOptions:
+    """Options of fsspec's filesystems for each of the three places; secrets stand as ``${NAME}`` of a variable."""
+
+    archive: Mapping[str, Any] = field(default_factory=dict)
+    output: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+
+
+@document
+@dataclass(frozen=True)
 class Job:
     """What to run.
 
@@ -72,6 +84,7 @@ class Job:
         table: ``wide`` (a column a label), ``long`` (a row a label), or ``auto``: wide up to 512 labels.
         floor: smallest probability kept in a long table.
         block_mib: mels in a block, in MiB; counts only when a store is made.
+        storage_options: how to reach archive, output and model where their URLs do not say all.
     """
 
     archive: str
@@ -85,6 +98,7 @@ class Job:
     table: Literal["auto", "wide", "long"] = "auto"
     floor: float = 0.01
     block_mib: float = 64
+    storage_options: StorageOptions = StorageOptions()
 
     def __post_init__(self) -> None:
         if not 0 <= self.floor < 1:
@@ -93,18 +107,24 @@ class Job:
             raise ConfigError(f"`block_mib` is {self.block_mib}, it must be positive")
         if self.archive_folder.url.rstrip("/") == self.output_folder.url.rstrip("/"):
             raise ConfigError(f"`archive` and `output` are both {self.archive}; results must go to another folder")
+        _ = self.model_options
         site_of("", self.site)
         self.scan_rule()
 
     @property
     def archive_folder(self) -> Folder:
         """Where the recordings are."""
-        return Folder(absolute_url(self.archive))
+        return folder_at(self.archive, to_options(self.storage_options.archive, "`storage_options`"))
 
     @property
     def output_folder(self) -> Folder:
         """Where everything is written."""
-        return Folder(absolute_url(self.output))
+        return folder_at(self.output, to_options(self.storage_options.output, "`storage_options`"))
+
+    @property
+    def model_options(self) -> Options:
+        """How to reach the model."""
+        return to_options(self.storage_options.model, "`storage_options`")
 
     @property
     def block_bytes(self) -> int:
@@ -144,18 +164,19 @@ class Job:
         return replace(spec, clip=clip, dtype=self.dtype or spec.dtype)
 
 
-def read_job_file(path: Path) -> Job:
-    """The job that a YAML file describes; relative paths in it are taken from the file's folder.
+def read_job_file(place: str | Path) -> Job:
+    """The job that a YAML file at a path or URL describes; relative paths in it are taken from the file's folder.
 
     Raises:
         ConfigError: the file is missing or wrong.
     """
+    base, _, name = absolute_url(str(place)).rpartition("/")
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"the job file {path} can't be read: {error.strerror}") from error
-    job = parse(Job, parse_yaml(content, str(path)), str(path))
-    base = path.resolve().parent
+        content = folder_at(base or "/").read(name)
+    except (FileNotFoundError, StorageError, TransientStorageError) as error:
+        said = "there is no such file" if isinstance(error, FileNotFoundError) else error
+        raise ConfigError(f"the job file {place} can't be read: {said}") from error
+    job = parse(Job, parse_yaml(content, str(place)), str(place))
     model_is_path = "/" in job.model
     return replace(
         job,
@@ -165,5 +186,11 @@ def read_job_file(path: Path) -> Job:
     )
 
 
-def _from(base: Path, place: str) -> str:
-    return place if is_url(place) else os.path.normpath(base / Path(place).expanduser())
+def _from(base: str, place: str) -> str:
+    if is_url(place):
+        return place
+    path = Path(place).expanduser()
+    if is_url(base) and not path.is_absolute():
+        protocol, _, rest = base.partition("://")
+        return f"{protocol}://{posixpath.normpath(f'{rest}/{place}')}"
+    return os.path.normpath(path if is_url(base) else Path(base, path))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from birddask.errors import ConfigError
+from birddask.errors import BirddaskError, ConfigError
 from birddask.mels.spec import MelSpec, require_same
 from birddask.mels.store import MelStore, clips_per_block, open_store
 from birddask.recordings.recording import Recording, Scanned
@@ -48,14 +49,26 @@ class Scans:
             return self.imagined[number - self.written]
         return self.output.read(_scan_key(number))
 
-    def publish(self, number: int, rows: Sequence[Scanned], rule_fingerprint: str) -> Scans:
-        """Write the table with this number, anew or after all others."""
+    def append(self, rows: Sequence[Scanned], rule_fingerprint: str) -> Scans:
+        """Write one more table.
+
+        Raises:
+            BirddaskError: another run has written a table of this number meanwhile.
+        """
+        key = _scan_key(self.written)
+        if not self.output.publish_new(key, scan_file(rows, rule_fingerprint)):
+            raise BirddaskError(
+                f"another run wrote {self.output.place(key)} at the same time; start the same command again to go on"
+            )
+        return dataclasses.replace(self, written=self.written + 1)
+
+    def replace(self, number: int, rows: Sequence[Scanned], rule_fingerprint: str) -> None:
+        """Write the table with this number anew."""
         self.output.publish(_scan_key(number), scan_file(rows, rule_fingerprint))
-        return replace(self, written=max(self.written, number + 1))
 
     def imagine(self, rows: Sequence[Scanned], rule_fingerprint: str) -> Scans:
         """The tables as if one more were written."""
-        return replace(self, imagined=(*self.imagined, scan_file(rows, rule_fingerprint)))
+        return dataclasses.replace(self, imagined=(*self.imagined, scan_file(rows, rule_fingerprint)))
 
 
 def read_scans(output: Folder) -> Scans:

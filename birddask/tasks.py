@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -24,20 +26,32 @@ from birddask.table.results import Results
 
 @dataclass(frozen=True)
 class MelWork:
-    """What a task needs to make mels."""
+    """What a task needs to make mels.
+
+    Attributes:
+        computing: how many tasks of one process compute at a time, while others read and write.
+    """
 
     archive: Folder
     store: MelStore
     bundle: BundleRef
+    computing: int = 1
 
 
 @dataclass(frozen=True)
 class ScoreWork:
-    """What a task needs to classify."""
+    """What a task needs to classify; ``computing`` as in ``MelWork``."""
 
     store: MelStore
     results: Results
     bundle: BundleRef
+    computing: int = 1
+
+
+@functools.cache
+def _turn(computing: int) -> threading.BoundedSemaphore:
+    """Held by whoever computes; one for all tasks of a process."""
+    return threading.BoundedSemaphore(computing)
 
 
 @dataclass(frozen=True)
@@ -131,7 +145,7 @@ def _compute(work: MelWork, block: Block) -> _BlockMels:
     planned = _planned_rows(work.store, block)
     outcomes = (outcome for stretch in block.stretches for outcome in _outcomes(work.archive, stretch, spec.clip))
     rows = [
-        _fill(row, outcome, front_end, work.store, target)
+        _fill(row, outcome, front_end, work, target)
         for row, outcome, target in zip(planned, outcomes, mels, strict=True)
     ]
     return _BlockMels(rows, mels)
@@ -190,7 +204,7 @@ def _planned_rows(store: MelStore, block: Block) -> list[ClipRow]:
 
 
 def _fill(
-    row: ClipRow, outcome: ClipSound | RecordingError, front_end: FrontEnd, store: MelStore, target: Mels
+    row: ClipRow, outcome: ClipSound | RecordingError, front_end: FrontEnd, work: MelWork, target: Mels
 ) -> ClipRow:
     """Compute the mels of a clip into ``target``, or say why not."""
     if isinstance(outcome, RecordingError):
@@ -198,8 +212,8 @@ def _fill(
     quality = outcome.quality
     if quality is None:
         return replace(row, status="silent")
-    with np.errstate(invalid="ignore"):
-        mels = store.to_stored(front_end.mels(outcome.waveform))
+    with np.errstate(invalid="ignore"), _turn(work.computing):
+        mels = work.store.to_stored(front_end.mels(outcome.waveform))
     if not np.isfinite(mels).all():
         return replace(row, status="quarantined", reason="not_finite")
     target[:] = mels
@@ -246,7 +260,8 @@ def _read_ok_mels(store: MelStore, block: Block, ok: NDArray[np.intp]) -> Mels:
 
 def _score(work: ScoreWork, block: Block, rows: list[ClipRow], mels: Mels) -> None:
     classifier = ready_classifier(work.bundle)
-    probabilities = classifier.probabilities(mels, work.store.offset)
+    with _turn(work.computing):
+        probabilities = classifier.probabilities(mels, work.store.offset)
     work.results.write(block, rows, probabilities, classifier.labels)
 
 

@@ -51,3 +51,10 @@ def client() -> Iterator[Client]:
 @pytest.fixture
 def connected(client: Client) -> Connect:
     return lambda: client
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faults that never pass are given up soon in this process; other processes have the usual patience."""
+    monkeypatch.setattr("birddask.storage.folder._PATIENCE_S", 0.5)
+    monkeypatch.setattr("birddask.storage.folder._IMPATIENT_S", 0.5)

@@ -135,7 +135,7 @@ class MelStore:
 
     def open_array(self) -> zarr.Array[Any]:
         """The whole array for reading, through Zarr itself; rows never computed read as NaN."""
-        return zarr.open_array(self.array_folder.url, mode="r")
+        return zarr.open_array(self.array_folder.url, mode="r", storage_options=self.array_folder.for_zarr() or None)
 
     def _array(self, rows: int, files: _Files) -> zarr.Array[Any]:
         """An empty array of this store's layout, kept in ``files``."""

@@ -9,7 +9,7 @@ import platformdirs
 
 from birddask.errors import ConfigError
 from birddask.models.bundle import CARD
-from birddask.storage import Folder, absolute_url
+from birddask.storage import Folder, Options, folder_at
 
 CACHE_VARIABLE = "BIRDDASK_CACHE"
 
@@ -17,7 +17,7 @@ CACHE_VARIABLE = "BIRDDASK_CACHE"
 def models_folder() -> Folder:
     """The per-user folder of bundles; the environment variable BIRDDASK_CACHE moves it."""
     root = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("birddask")
-    return Folder(absolute_url(root)).child("models")
+    return folder_at(root).child("models")
 
 
 def cached_models() -> list[str]:
@@ -30,14 +30,14 @@ def cached_models() -> list[str]:
     ]
 
 
-def find_bundle(model: str) -> Folder:
-    """The folder of a model given by its name in the cache, a path, or a URL.
+def find_bundle(model: str, options: Options = "") -> Folder:
+    """The folder of a model given by its name in the cache, a path, or a URL with storage options.
 
     Raises:
         ConfigError: there is no bundle of that name or in that place.
     """
     named = "/" not in model and "\\" not in model
-    folder = models_folder().child(model) if named else Folder(model)
+    folder = models_folder().child(model) if named else folder_at(model, options)
     if folder.exists(CARD):
         return folder
     if named and Path(model).is_dir():

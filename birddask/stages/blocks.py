@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from birddask.accounting import Accounting, account
 from birddask.documents import to_mapping
-from birddask.engine import Connect, Done, Outcome, dashboard_link, run_tasks
+from birddask.engine import Connect, Done, Outcome, dashboard_link, run_tasks, threads_per_worker
 from birddask.errors import MelsLost
 from birddask.events import Advanced, Begun, BlockFailed, Watch
 from birddask.mels.store import MelStore
@@ -121,8 +121,9 @@ def _do(verb: _Verb, prepared: Prepared, store: MelStore, connect: Connect, watc
     if blocks:
         client = connect()
         watch(Begun(verb.name, blocks, "blocks", dashboard_link(client)))
-        mel_work = MelWork(prepared.job.archive_folder, store, prepared.bundle)
-        score_work = ScoreWork(store, prepared.results, prepared.bundle)
+        computing = max(1, threads_per_worker(client) // 2)
+        mel_work = MelWork(prepared.job.archive_folder, store, prepared.bundle, computing)
+        score_work = ScoreWork(store, prepared.results, prepared.bundle, computing)
         task = functools.partial(perform, mel_work, score_work)
         lost = shift.work_off(run_tasks(client, verb.name, task, units()))
         shift.work_off(run_tasks(client, verb.name, task, lost))

@@ -47,7 +47,7 @@ def prepare(job: Job) -> Prepared:
         ConfigError: the model is unknown, its bundle is wrong, or it does not fit the job.
         ModelError: it does not work on this machine.
     """
-    folder = find_bundle(job.model)
+    folder = find_bundle(job.model, job.model_options)
     bundle = read_bundle(folder)
     card = job.fit(bundle.card)
     layout = job.layout(len(bundle.labels))

@@ -62,7 +62,7 @@ def refresh(job: Job, rule: str, connect: Connect, watch: Watch) -> None:
     for number, outdated in enumerate(stale):
         if outdated or overtaken[number]:
             marked = [_marked(row) if index in overtaken[number] else row for index, row in enumerate(table(number))]
-            scans.publish(number, marked, rule)
+            scans.replace(number, marked, rule)
 
 
 def retire_superseded(output: Folder, scans: Scans) -> None:

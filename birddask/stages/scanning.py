@@ -66,7 +66,7 @@ def scan(job: Job, connect: Connect, watch: Watch, *, refreshed: bool = False) -
         refresh(job, rule, connect, watch)
     scans = read_scans(output)
     retire_superseded(output, scans)
-    _, growth = look(job, scans, lambda scans, rows: scans.publish(scans.tables, rows, rule), connect, watch)
+    _, growth = look(job, scans, lambda scans, rows: scans.append(rows, rule), connect, watch)
     return growth
 
 

@@ -57,10 +57,10 @@ def test_a_cluster_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_cluster_file(tmp_path / "missing.yaml")
 
 
-def test_workers_are_processes_of_one_thread_and_end_with_the_cluster() -> None:
+def test_workers_are_processes_of_two_threads_and_end_with_the_cluster() -> None:
     with connect(LocalSpec("local", workers=1, memory_per_worker="700 MB"), 2) as client:
         pids = client.run(os.getpid)
-        assert threads_of_each_worker(client) == [1, 1]
+        assert threads_of_each_worker(client) == [2, 2]
         assert os.getpid() not in pids.values()
         limits = [worker["memory_limit"] for worker in client.scheduler_info()["workers"].values()]
         assert limits == [700_000_000, 700_000_000]
@@ -115,7 +115,7 @@ def test_no_cluster_starts_before_it_is_needed_and_only_one_then() -> None:
     with on_demand(LocalSpec("local"), 1) as connect_now:
         client = connect_now()
         assert connect_now() is client
-        assert threads_of_each_worker(client) == [1]
+        assert threads_of_each_worker(client) == [2]
     assert client.status == "closed"
 
 

@@ -103,19 +103,24 @@ def attempt(trial: Trial) -> int:
 
 
 def test_transient_faults_are_repeated_and_then_reported(client: Client, tmp_path: Path) -> None:
-    trials = [Trial(str(tmp_path), f"fails-{failures}", failures) for failures in (0, 1, 3, 4, 99)]
+    trials = [Trial(str(tmp_path), f"fails-{failures}", failures) for failures in (0, 1, 2)]
     outcomes = {outcome.item.failures: outcome for outcome in run_tasks(client, "attempt", attempt, trials)}
     assert {failures: type(outcome) for failures, outcome in outcomes.items()} == {
         0: Done,
         1: Done,
-        3: Done,
-        4: Failed,
-        99: Failed,
+        2: Failed,
     }
-    assert [trial.attempts() for trial in trials] == [1, 2, 4, 4, 4]
-    reported = outcomes[99]
+    assert [trial.attempts() for trial in trials] == [1, 2, 2]
+    reported = outcomes[2]
     assert isinstance(reported, Failed)
     assert reported.message == "the network is gone"
+
+
+def test_a_run_ends_when_storage_is_away_for_everybody(client: Client, tmp_path: Path) -> None:
+    trials = [Trial(str(tmp_path), str(number), 99) for number in range(300)]
+    with pytest.raises(TransientStorageError, match="storage is away; start the same command again"):
+        list(run_tasks(client, "attempt", attempt, trials))
+    assert sum(trial.attempts() for trial in trials) < 300
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from birddask.accounting import account, count_recordings
-from birddask.errors import ConfigError, MisalignedBlock
+from birddask.errors import BirddaskError, ConfigError, MisalignedBlock
 from birddask.mels.store import MelStore
 from birddask.outputs import Scans, read_scans
 from birddask.plan import Block, Stretch
@@ -148,7 +148,7 @@ def one(path: str) -> list[Scanned]:
 def test_scans_are_read_in_the_order_of_scanning(tmp_path: Path) -> None:
     output = Folder(str(tmp_path))
     for number in reversed(range(12)):
-        Scans(output, 0).publish(number, one(f"{number}.wav"), "rule")
+        Scans(output, 0).replace(number, one(f"{number}.wav"), "rule")
     output.publish("recordings/scan-0012.parquet.0a1b.partial", b"half of it")
     scans = read_scans(output)
     assert list(scans) == [[row.recording for row in one(f"{number}.wav")] for number in range(12)]
@@ -157,7 +157,7 @@ def test_scans_are_read_in_the_order_of_scanning(tmp_path: Path) -> None:
 
 
 def test_a_table_may_be_imagined_behind_those_that_are_written(tmp_path: Path) -> None:
-    written = read_scans(Folder(str(tmp_path))).publish(0, one("a.wav"), "rule")
+    written = read_scans(Folder(str(tmp_path))).append(one("a.wav"), "rule")
     both = written.imagine(one("b.wav"), "rule")
     assert [row.path for rows in both for row in rows] == ["a.wav", "b.wav"]
     assert read_scans(Folder(str(tmp_path))) == written
@@ -166,7 +166,16 @@ def test_a_table_may_be_imagined_behind_those_that_are_written(tmp_path: Path) -
 @pytest.mark.parametrize("lost", [0, 1])
 def test_a_lost_scan_is_named_and_not_passed_over(lost: int, tmp_path: Path) -> None:
     for number in range(3):
-        Scans(Folder(str(tmp_path)), number).publish(number, one("a.wav"), "rule")
+        Scans(Folder(str(tmp_path)), number).append(one("a.wav"), "rule")
     (tmp_path / f"recordings/scan-000{lost}.parquet").unlink()
     with pytest.raises(ConfigError, match=rf"scan-000{lost}\.parquet is missing"):
         read_scans(Folder(str(tmp_path)))
+
+
+def test_two_scans_at_the_same_time_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    one_scan, other_scan = read_scans(Folder(str(tmp_path))), read_scans(Folder(str(tmp_path)))
+    one_scan.append(one("a.wav"), "rule")
+    other_scan.append(one("a.wav"), "rule")
+    with pytest.raises(BirddaskError, match="at the same time"):
+        other_scan.append(one("b.wav"), "rule")
+    assert list(read_scans(Folder(str(tmp_path)))) == [[row.recording for row in one("a.wav")]]

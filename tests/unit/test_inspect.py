@@ -15,7 +15,7 @@ from birddask.recordings.reader import open_samples
 from birddask.recordings.recording import UNKNOWN, Recording, Scanned
 from birddask.recordings.sites import DEFAULT_PATTERN
 from birddask.recordings.start import ClockShift
-from birddask.storage import Folder, FoundFile
+from birddask.storage import Folder, FoundFile, to_options
 from tests.support.sounds import noise, wav_bytes
 
 RULE = ScanRule(DEFAULT_PATTERN, 0, ())
@@ -102,10 +102,16 @@ def test_a_file_that_can_not_be_had_is_quarantined_with_its_place_and_time(tmp_p
     }
 
 
-def test_a_fault_that_may_pass_is_raised_and_not_made_a_row(tmp_path: Path) -> None:
+def test_a_link_to_itself_is_a_file_that_can_not_be_opened(tmp_path: Path) -> None:
     (tmp_path / "x.wav").symlink_to("x.wav")
+    assert look(tmp_path, "x.wav", 100).recording.reason == "forbidden"
+
+
+def test_a_fault_that_may_pass_is_raised_and_not_made_a_row() -> None:
+    nobody_listens = to_options({"endpoint_url": "http://127.0.0.1:9", "anon": True}, "test")
+    archive = Folder("s3://archive", nobody_listens)
     with pytest.raises(TransientStorageError):
-        look(tmp_path, "x.wav", 100)
+        inspect(archive, Cards(archive), FoundFile("x.wav", 100, None), RULE)
 
 
 @pytest.mark.parametrize(("container", "subtype"), [("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III")])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -8,6 +9,8 @@ import pytest
 
 from birddask.errors import ConfigError
 from birddask.job import Job, read_job_file
+from birddask.storage import Folder
+from birddask.storage.options import redacted, resolve
 from tests.support.models import TINY_RATE, tiny_card
 
 Table = Literal["auto", "wide", "long"]
@@ -153,7 +156,7 @@ def test_results_must_not_lie_among_the_recordings_themselves(output: str, tmp_p
 
 
 def test_a_job_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"missing\.yaml can't be read: No such file"):
+    with pytest.raises(ConfigError, match=r"missing\.yaml can't be read: there is no such file"):
         read_job_file(tmp_path / "missing.yaml")
 
 
@@ -172,3 +175,48 @@ def test_a_clock_without_its_offset_is_refused(tmp_path: Path) -> None:
     clocks = "clocks: [{clock: 1970-01-01T00:00:07, truth: 2025-05-03T04:00:07Z}]\n"
     with pytest.raises(ConfigError, match="with an offset"):
         read(tmp_path, THREE_KEYS + clocks)
+
+
+def test_a_job_file_in_a_bucket_means_places_beside_it(tmp_path: Path) -> None:
+    folder = f"memory://{tmp_path.name}/jobs"
+    text = b"archive: ../cards\noutput: /data/out\nmodel: ./model\n"
+    Folder(folder).publish("dawn.yaml", text)
+    job = read_job_file(f"{folder}/dawn.yaml")
+    assert (job.archive, job.output, job.model) == (f"memory://{tmp_path.name}/cards", "/data/out", f"{folder}/model")
+
+
+SECRET = "birds sing at dawn"  # noqa: S105
+
+
+def test_a_secret_travels_as_the_name_of_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_PASSWORD", SECRET)
+    options = 'storage_options: {archive: {username: wren, password: "${NAS_PASSWORD}", port: 22}}\n'
+    job = read(tmp_path, THREE_KEYS + options)
+    travels = pickle.dumps((job, job.archive_folder)).decode("latin-1") + repr((job, job.archive_folder))
+    assert SECRET not in travels
+    assert "NAS_PASSWORD" in travels
+    assert resolve(job.archive_folder.child("below").options) == {"username": "wren", "password": SECRET, "port": 22}
+    assert (
+        redacted(f"no entry for wren with {SECRET}", job.archive_folder.options)
+        == "no entry for wren with ${NAS_PASSWORD}"
+    )
+
+
+@pytest.mark.parametrize(
+    "options", ["{archive: {secret: abc}}", "{output: {client_kwargs: {aws_secret_access_key: a}}}"]
+)
+def test_a_secret_that_is_written_out_is_refused(tmp_path: Path, options: str) -> None:
+    with pytest.raises(ConfigError, match=r"must not be written out.*\$\{NAME"):
+        read(tmp_path, f"{THREE_KEYS}storage_options: {options}\n")
+
+
+def test_a_password_in_a_url_is_refused_without_being_shown(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="holds a password") as caught:
+        Job(f"sftp://wren:{SECRET}@nas/cards", str(tmp_path), "m")
+    assert SECRET not in str(caught.value)
+
+
+def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
+    job = read(tmp_path, THREE_KEYS + 'storage_options: {archive: {password: "${NOT_SET_ANYWHERE}"}}\n')
+    with pytest.raises(ConfigError, match="NOT_SET_ANYWHERE is not set"):
+        job.archive_folder.exists()

@@ -99,7 +99,7 @@ def test_a_folder_travels_as_its_url(folder: Folder) -> None:
 def test_a_failing_write_keeps_the_old_content_and_leaves_nothing_else(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path))
     folder.publish("x", b"old")
-    with largest_file(4096), pytest.raises(TransientStorageError, match="x"):
+    with largest_file(4096), pytest.raises(StorageError, match="x"):
         folder.publish("x", bytes(100_000))
     assert folder.read("x") == b"old"
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]
@@ -157,15 +157,11 @@ def test_a_folder_that_can_not_be_listed_is_an_error_not_an_omission(closed: str
 def test_what_can_not_be_looked_at_is_not_called_missing(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "file").write_bytes(b"1")
-    for below, error in (
-        ("loop", TransientStorageError),
-        ("file/below", StorageError),
-        ("n" * 300, TransientStorageError),
-    ):
+    for below in ("loop", "file/below", "n" * 300):
         folder = Folder(str(tmp_path / below))
-        with pytest.raises(error):
+        with pytest.raises(StorageError):
             keys(folder)
-        with pytest.raises(error):
+        with pytest.raises(StorageError):
             folder.exists()
         with pytest.raises(ConfigError, match="can't be reached"):
             folder.require_readable("archive")

@@ -40,6 +40,7 @@ LAYERS = [
 ]
 # Inside the packages that have an order of their own.
 INNER_LAYERS = {
+    "storage": ["options", "faults", "listing", "folder"],
     "recordings": [
         "recording",
         "reasons",
@@ -87,7 +88,7 @@ INNER_LAYERS = {
     ],
 }
 OWNERS = {
-    "fsspec": {"storage"},
+    "fsspec": {"storage.folder", "storage.listing"},
     "soundfile": {"recordings.sndfile"},
     "soxr": {"mels.resample"},
     "librosa": {"mels.filterbank"},

@@ -1,0 +1,316 @@
+"""Folders behind fsspec URLs: list, read ranges, publish whole files.
+
+A ``Folder`` holds no connection and no secret: it pickles as its URL and its options, in which secrets are references
+to the environment, and finds its filesystem where it is used, without listing caches.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import fsspec
+from fsspec.asyn import AsyncFileSystem
+from fsspec.implementations.local import LocalFileSystem
+
+from birddask.errors import BirddaskError, ConfigError, StorageError, TransientStorageError
+from birddask.storage.faults import patiently
+from birddask.storage.listing import FoundFile, files_below
+from birddask.storage.options import Options, redacted, resolve
+
+_PARTIAL_SUFFIX = ".partial"
+# How long an operation is repeated while storage is away; the restart of a server passes well within it.
+_PATIENCE_S = 120.0
+# At the start of a verb somebody waits for the answer, and a wrong address is likelier than a server that is away.
+_IMPATIENT_S = 10.0
+_ENDLESS_LISTINGS = {"use_listings_cache": False}
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    # The client's own retries are kept few: patience is ours.
+    "s3": {**_ENDLESS_LISTINGS, "config_kwargs": {"retries": {"mode": "standard", "max_attempts": 3}}},
+    "gs": _ENDLESS_LISTINGS,
+    "gcs": _ENDLESS_LISTINGS,
+    "az": _ENDLESS_LISTINGS,
+    "abfs": _ENDLESS_LISTINGS,
+    # Several workers read one file; without this the first one locks it.
+    "smb": {"share_access": "r", "auto_mkdir": True},
+}
+
+T = TypeVar("T")
+Action = Callable[[fsspec.AbstractFileSystem, str], T]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A directory or a bucket prefix.
+
+    Every operation is repeated for a while if it fails in a way that may pass.
+
+    Attributes:
+        options: for the filesystem, secrets as references.
+    """
+
+    url: str
+    options: Options = ""
+
+    def child(self, *names: str) -> Folder:
+        """A folder below this one."""
+        return replace(self, url="/".join([self.url.rstrip("/"), *names]))
+
+    def place(self, key: str) -> str:
+        """The URL of a file below this folder, for messages."""
+        return f"{self.url.rstrip('/')}/{key}"
+
+    def exists(self, key: str = "") -> bool:
+        """Whether a file, or the folder itself, is there."""
+        return self._exists(key, _PATIENCE_S)
+
+    def files(self, below: str = "") -> Iterator[FoundFile]:
+        """All files at any depth below a subfolder, ordered by key; none if it does not exist.
+
+        Only one folder's names, or one page of a bucket's, are held in memory at a time.
+
+        Raises:
+            StorageError: a folder on the way can't be listed; leaving it out would lose files without a word.
+        """
+        root = self._ask("", lambda _, path: len(path))
+        filesystem, top = self._ask(below, lambda filesystem, path: (filesystem, path))
+        listing = files_below(filesystem, top, lambda action: self._ask(below, lambda fs, _: action(fs)))
+        return (replace(file, key=file.key[root:].lstrip("/")) for file in listing)
+
+    def size_bytes(self, key: str) -> int:
+        """The size of a file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+
+        def size(filesystem: fsspec.AbstractFileSystem, path: str) -> int:
+            details = filesystem.info(path)
+            if details["type"] == "directory":
+                raise IsADirectoryError(f"{key} is a folder")
+            return int(details["size"])
+
+        return self._ask(key, size)
+
+    def read(self, key: str) -> bytes:
+        """The content of a file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        return self._ask(key, lambda filesystem, path: bytes(filesystem.cat_file(path)))
+
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        """The bytes from ``start`` up to ``end`` of a file, fewer where it ends before.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        return self._ask(key, lambda filesystem, path: _read_range(filesystem, path, start, end))
+
+    def publish(self, key: str, content: bytes) -> None:
+        """Write a file so that others see all of it or nothing, replacing what was there."""
+        self._publish(key, content, _PATIENCE_S)
+
+    def publish_new(self, key: str, content: bytes) -> bool:
+        """Write a file if there is none yet; whether what is there now is this content."""
+
+        def create(filesystem: fsspec.AbstractFileSystem, path: str) -> None:
+            if isinstance(filesystem, LocalFileSystem):
+                _create_local_file(Path(path), content)
+            elif isinstance(filesystem, AsyncFileSystem):
+                filesystem.pipe_file(path, content, mode="create")
+            elif not filesystem.exists(path):
+                _replace_remote_file(filesystem, path, content)
+
+        with contextlib.suppress(StorageError, TransientStorageError):
+            # Refused because there is one, or because an answer got lost: what lies there will tell.
+            self._ask(key, create, _IMPATIENT_S)
+        try:
+            return self.read(key) == content
+        except FileNotFoundError as error:
+            raise StorageError(f"{self.place(key)} can't be written") from error
+
+    def remove(self, key: str) -> None:
+        """Delete a file; nothing happens if it is not there."""
+        with contextlib.suppress(FileNotFoundError):
+            self._ask(key, lambda filesystem, path: filesystem.rm_file(path))
+
+    def for_arrow(self) -> tuple[fsspec.AbstractFileSystem | None, str]:
+        """A filesystem and path as pyarrow takes them; None for this machine's own files."""
+        filesystem, path = self._ask("", lambda filesystem, path: (filesystem, path))
+        return None if isinstance(filesystem, LocalFileSystem) else filesystem, path
+
+    def for_zarr(self) -> dict[str, Any]:
+        """Options as Zarr's stores take them, secrets filled in."""
+        return self._all_options() if is_url(self.url) else {}
+
+    def require_readable(self, what: str) -> None:
+        """Raise ConfigError unless the folder is there and can be listed."""
+        try:
+            there = self._exists("", _IMPATIENT_S)
+        except (StorageError, TransientStorageError) as error:
+            raise ConfigError(f"the {what} {self.url} can't be reached: {error}") from error
+        if not there:
+            raise ConfigError(f"the {what} {self.url} does not exist; check the path or the URL")
+
+    def require_writable(self, what: str) -> None:
+        """Raise ConfigError unless a file can be written in the folder and deleted again."""
+        probe = f".write-probe-{uuid.uuid4().hex}"
+        try:
+            self._publish(probe, b"", _IMPATIENT_S)
+            self.remove(probe)
+        except (StorageError, TransientStorageError) as error:
+            raise ConfigError(f"the {what} {self.url} can't be written: {error}") from error
+
+    def _exists(self, key: str, patience_s: float) -> bool:
+        # Not `exists` of the filesystem, which takes every failure for "not there".
+        with contextlib.suppress(FileNotFoundError):
+            self._ask(key, lambda filesystem, path: filesystem.info(path), patience_s)
+            return True
+        return False
+
+    def _publish(self, key: str, content: bytes, patience_s: float) -> None:
+        def write(filesystem: fsspec.AbstractFileSystem, path: str) -> None:
+            if isinstance(filesystem, LocalFileSystem):
+                _replace_local_file(Path(path), content)
+            elif isinstance(filesystem, AsyncFileSystem):
+                filesystem.pipe_file(path, content)
+            else:
+                _replace_remote_file(filesystem, path, content)
+
+        try:
+            self._ask(key, write, patience_s)
+        except FileNotFoundError as error:
+            # The place itself is missing: a folder that can't be made, a bucket that does not exist.
+            raise StorageError(f"{self.place(key)}: {redacted(str(error), self.options)}") from error
+
+    def _ask(self, key: str, action: Action[T], patience_s: float | None = None) -> T:
+        """The result of an action on the path of a key, repeated while it fails in a way that may pass."""
+
+        def attempt() -> T:
+            filesystem, root = self._resolved()
+            try:
+                return action(filesystem, f"{root.rstrip('/')}/{key}" if key else root)
+            except (FileNotFoundError, BirddaskError):
+                raise
+            except Exception:
+                if not isinstance(filesystem, LocalFileSystem | AsyncFileSystem):
+                    # A filesystem of one connection does not come back by itself.
+                    filesystem.clear_instance_cache()
+                raise
+
+        def describe(error: Exception) -> str:
+            said = str(error) or type(error).__name__
+            return f"{self.place(key)}: {redacted(said, self.options)}"
+
+        patience_s = _PATIENCE_S if patience_s is None else patience_s
+        return patiently(attempt, describe, patience_s, local=not is_url(self.url))
+
+    def _resolved(self) -> tuple[fsspec.AbstractFileSystem, str]:
+        try:
+            filesystem, root = fsspec.core.url_to_fs(self.url, **self._all_options())
+        except (ValueError, ImportError) as error:
+            raise ConfigError(f"the URL {self.url} can't be used: {redacted(str(error), self.options)}") from error
+        return filesystem, str(root)
+
+    def _all_options(self) -> dict[str, Any]:
+        protocol = fsspec.core.split_protocol(self.url)[0] or "file"
+        defaults, given = _DEFAULTS.get(protocol, {}), resolve(self.options)
+        return {**defaults, **given}
+
+
+def folder_at(place: str, options: Options = "") -> Folder:
+    """The folder that a user names by a path or a URL.
+
+    Raises:
+        ConfigError: the URL holds a password.
+    """
+    if is_url(place) and urlsplit(place).password is not None:
+        raise ConfigError(
+            f"the URL of {urlsplit(place).hostname} holds a password, which would be written into logs; put it into "
+            "an environment variable and name that in `storage_options`"
+        )
+    return Folder(absolute_url(place), options)
+
+
+def is_url(place: str) -> bool:
+    """Whether a place is a URL rather than a path on this machine."""
+    return "://" in place or "::" in place
+
+
+def absolute_url(place: str) -> str:
+    """A URL as it is, a path made absolute, so that it means the same to every worker."""
+    return place if is_url(place) else os.path.normpath(Path(place).expanduser().absolute())
+
+
+def _read_range(filesystem: fsspec.AbstractFileSystem, path: str, start: int, end: int) -> bytes:
+    content = b""
+    try:
+        if start < end:
+            content = bytes(filesystem.cat_file(path, start=start, end=end))
+    except OSError:
+        # Object stores refuse a range that begins at the end of a file or behind it.
+        if int(filesystem.info(path)["size"]) > start:
+            raise
+    if len(content) < end - start or start == end:
+        size_bytes = int(filesystem.info(path)["size"])
+        if len(content) < min(end, size_bytes) - start:
+            raise ConnectionError(f"only {len(content)} bytes came of {min(end, size_bytes) - start}")
+    return content
+
+
+def _replace_local_file(target: Path, content: bytes) -> None:
+    """Write beside the target, flush to the disk, then rename: a kill leaves at most a partial file."""
+    with _partial_file(target, content) as partial:
+        partial.replace(target)
+
+
+def _create_local_file(target: Path, content: bytes) -> None:
+    """As ``_replace_local_file``, but nothing happens if there is a target."""
+    with _partial_file(target, content) as partial:
+        try:
+            target.hardlink_to(partial)
+        except FileExistsError:
+            return
+        except OSError:
+            # Some mounts know no links: then two that write at the very same moment are not told apart.
+            if not target.exists():
+                partial.replace(target)
+
+
+@contextlib.contextmanager
+def _partial_file(target: Path, content: bytes) -> Iterator[Path]:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}{_PARTIAL_SUFFIX}")
+    try:
+        with partial.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield partial
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def _replace_remote_file(filesystem: fsspec.AbstractFileSystem, path: str, content: bytes) -> None:
+    """Write beside the target, then rename; where a rename replaces nothing, the target goes first."""
+    if type(filesystem).mv is fsspec.AbstractFileSystem.mv:
+        # It knows no renaming, only copying.
+        filesystem.pipe_file(path, content)
+        return
+    partial = f"{path}.{uuid.uuid4().hex}{_PARTIAL_SUFFIX}"
+    filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+    filesystem.pipe_file(partial, content)
+    try:
+        filesystem.mv(partial, path)
+    except FileExistsError:
+        filesystem.rm_file(path)
+        filesystem.mv(partial, path)

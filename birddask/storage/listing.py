@@ -1,0 +1,126 @@
+"""Listings of folders in the order of keys, a folder or a page at a time in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+from fsspec import AbstractFileSystem
+from fsspec.asyn import AsyncFileSystem
+from fsspec.implementations.local import LocalFileSystem
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file in a listing.
+
+    Attributes:
+        key: its path below the folder, with forward slashes.
+        modified_us: when it was last written, in microseconds since 1970 UTC; None if the listing does not say.
+    """
+
+    key: str
+    size_bytes: int
+    modified_us: int | None
+
+
+Ask = Callable[[Callable[[AbstractFileSystem], Any]], Any]
+"""Asks a filesystem something, with patience."""
+
+
+def files_below(filesystem: AbstractFileSystem, top: str, ask: Ask) -> Iterator[FoundFile]:
+    """Files with their whole paths; none if there is no such folder, or if it goes away meanwhile.
+
+    Not ``find`` or ``walk`` of the filesystem, where they leave out a folder that can't be listed.
+    """
+    if isinstance(filesystem, LocalFileSystem):
+        return _local_files(top, frozenset(), ask)
+    if isinstance(filesystem, AsyncFileSystem):
+        return _bucket_files(filesystem, top, ask)
+    return _listed_files(top, ask)
+
+
+def _bucket_files(filesystem: AsyncFileSystem, top: str, ask: Ask) -> Iterator[FoundFile]:
+    """A flat listing: of S3 page by page, of other stores at once."""
+    if "s3" in filesystem.protocol:
+        for page in _s3_pages(top, ask):
+            yield from (_listed(f"{top.split('/', 1)[0]}/{entry['Key']}", entry) for entry in page)
+        return
+    listing: dict[str, dict[str, Any]] = {}
+    with contextlib.suppress(FileNotFoundError):
+        listing = ask(lambda fs: fs.find(top, detail=True, withdirs=False))
+    for path in sorted(listing):
+        # A key with a slash at its end stands for a folder.
+        if not path.endswith("/"):
+            yield _listed(path, listing[path])
+
+
+def _s3_pages(top: str, ask: Ask) -> Iterator[list[dict[str, Any]]]:
+    bucket, _, prefix = top.partition("/")
+    request = {"Bucket": bucket, "Prefix": f"{prefix.rstrip('/')}/" if prefix else ""}
+    while True:
+        answer = _s3_page(request, ask)
+        yield [entry for entry in answer.get("Contents", []) if not entry["Key"].endswith("/")]
+        if not answer.get("IsTruncated"):
+            return
+        request["ContinuationToken"] = answer["NextContinuationToken"]
+
+
+def _s3_page(request: dict[str, str], ask: Ask) -> dict[str, Any]:
+    answer: dict[str, Any] = ask(lambda fs: fs.call_s3("list_objects_v2", **request))
+    return answer
+
+
+def _listed_files(top: str, ask: Ask) -> Iterator[FoundFile]:
+    entries: list[dict[str, Any]] = []
+    with contextlib.suppress(FileNotFoundError):
+        entries = ask(lambda fs: fs.ls(top, detail=True))
+    for details in sorted(entries, key=lambda entry: _in_key_order(entry["name"], folder=entry["type"] == "directory")):
+        if details["type"] == "directory":
+            yield from _listed_files(details["name"], ask)
+        else:
+            yield _listed(details["name"], details)
+
+
+def _listed(path: str, details: dict[str, Any]) -> FoundFile:
+    modified = details.get("LastModified") or details.get("mtime") or details.get("last_write_time")
+    seconds = modified.timestamp() if isinstance(modified, datetime) else modified
+    size_bytes = int(details["Size"] if "Size" in details else details["size"])
+    return FoundFile(path, size_bytes, None if seconds is None else round(seconds * 1_000_000))
+
+
+def _in_key_order(name: str, *, folder: bool) -> str:
+    """By this, the names in a folder stand in the order of the keys below them."""
+    return f"{name}/" if folder else name
+
+
+def _local_files(folder: str, above: frozenset[str], ask: Ask) -> Iterator[FoundFile]:
+    """Linked folders are followed, but not back into a folder that they lie in."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    for _, is_folder, entry in sorted(ask(lambda _: _entries(folder)), key=itemgetter(0)):
+        path = f"{folder.rstrip('/')}/{entry.name}"
+        if is_folder:
+            yield from _local_files(path, above | {real}, ask)
+            continue
+        try:
+            status = entry.stat()
+        except OSError:  # a link to nothing: whoever reads it will see
+            yield FoundFile(path, 0, None)
+            continue
+        # Pipes, sockets and devices hold no bytes, and opening them may never end.
+        if stat.S_ISREG(status.st_mode):
+            yield FoundFile(path, status.st_size, status.st_mtime_ns // 1000)
+
+
+def _entries(folder: str) -> list[tuple[str, bool, os.DirEntry[str]]]:
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as listing:
+        return [(_in_key_order(entry.name, folder=entry.is_dir()), entry.is_dir(), entry) for entry in listing]
+    return []
