@@ -71,7 +71,7 @@ def run_tasks(
 
     Raises:
         ModelError: the model can't be trusted on a worker; tasks that were not started are given up.
-        TransientStorageError: storage is away: more tasks failed so than run at a time, and none came through between.
+        TransientStorageError: storage is away: as many tasks failed so as run at a time, and none came through between.
         BirddaskError: the cluster is gone.
     """
     run = uuid.uuid4().hex[:8]
@@ -102,7 +102,7 @@ def run_tasks(
             error = outcome.error if isinstance(outcome, Failed) else None
             if isinstance(error, TransientStorageError):
                 away += 1
-                if away > threads_in_all(client):
+                if away >= threads_in_all(client):
                     raise TransientStorageError(f"storage is away; start the same command again to go on: {error}")
                 if attempt < _ATTEMPTS:
                     submit(item, attempt + 1)

@@ -33,7 +33,6 @@ _FOR_GOOD_NAMES = frozenset(
         "PartialCredentialsError",
         "ParamValidationError",
         "ProfileNotFound",
-        "SMBAuthenticationError",
         "UnknownSignatureVersionError",
     }
 )

@@ -7,7 +7,9 @@ to the environment, and finds its filesystem where it is used, without listing c
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -40,6 +42,9 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     # Several workers read one file; without this the first one locks it.
     "smb": {"share_access": "r", "auto_mkdir": True},
 }
+
+# Clients that keep one connection for all threads (smbprotocol) show it before it is ready.
+_connecting = threading.Lock()
 
 T = TypeVar("T")
 Action = Callable[[fsspec.AbstractFileSystem, str], T]
@@ -200,7 +205,10 @@ class Folder:
                 return action(filesystem, f"{root.rstrip('/')}/{key}" if key else root)
             except (FileNotFoundError, BirddaskError):
                 raise
-            except Exception:
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno == errno.ENOENT:
+                    # Some clients have errors of their own for it.
+                    raise FileNotFoundError(errno.ENOENT, redacted(str(error), self.options)) from error
                 if not isinstance(filesystem, LocalFileSystem | AsyncFileSystem):
                     # A filesystem of one connection does not come back by itself.
                     filesystem.clear_instance_cache()
@@ -215,7 +223,8 @@ class Folder:
 
     def _resolved(self) -> tuple[fsspec.AbstractFileSystem, str]:
         try:
-            filesystem, root = fsspec.core.url_to_fs(self.url, **self._all_options())
+            with _connecting:
+                filesystem, root = fsspec.core.url_to_fs(self.url, **self._all_options())
         except (ValueError, ImportError) as error:
             raise ConfigError(f"the URL {self.url} can't be used: {redacted(str(error), self.options)}") from error
         return filesystem, str(root)
@@ -311,6 +320,8 @@ def _replace_remote_file(filesystem: fsspec.AbstractFileSystem, path: str, conte
     filesystem.pipe_file(partial, content)
     try:
         filesystem.mv(partial, path)
-    except FileExistsError:
+    except OSError as error:
+        if error.errno != errno.EEXIST:
+            raise
         filesystem.rm_file(path)
         filesystem.mv(partial, path)

@@ -27,7 +27,7 @@ def birddask(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def write_job(path: Path, archive: Path, output: Path, model: Path | str, **settings: object) -> Path:
+def write_job(path: Path, archive: Path | str, output: Path | str, model: Path | str, **settings: object) -> Path:
     """A job file."""
     job = {"archive": str(archive), "output": str(output), "model": str(model), **settings}
     path.write_text(yaml.safe_dump(job))
