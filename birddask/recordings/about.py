@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
 from birddask.recordings.audiomoth import AudioMothComment, parse_artist, parse_comment
 from birddask.recordings.config_txt import DeviceConfig
+from birddask.recordings.flac_comments import Sensor
 from birddask.recordings.guano import Guano, parse_guano
 from birddask.recordings.names import NameFacts, parse_name
 from birddask.recordings.recording import About
@@ -27,6 +28,7 @@ class Texts:
 
     Attributes:
         path: below the archive.
+        sensor: what a FLAC file's comments say.
     """
 
     path: str
@@ -34,6 +36,7 @@ class Texts:
     artist: str = ""
     guano: str = ""
     wamd: bytes = b""
+    sensor: Sensor = field(default_factory=Sensor)
 
     @cached_property
     def said(self) -> AudioMothComment:
@@ -78,6 +81,7 @@ def recorder_of(texts: Texts) -> str | None:
         or parse_artist(texts.artist)
         or texts.guano_facts.serial
         or texts.wamd_facts.serial
+        or texts.sensor.serial
         or texts.name.prefix
     )
 
@@ -93,6 +97,7 @@ def _said_starts(texts: Texts) -> Iterator[Stated]:
         ("comment", texts.said),
         ("wamd", texts.wamd_facts),
         ("name", texts.name),
+        ("flac", texts.sensor),
     ):
         if facts.start_time_us is not None:
             yield Stated(source, facts.start_time_us, facts.utc_offset_min)
@@ -106,18 +111,19 @@ def describe(texts: Texts, config: DeviceConfig | None, about: About) -> About:
         config: the settings beside the file, if they are of the same recorder or the file does not say which it is.
         about: what is known otherwise.
     """
-    said, guano, wamd, name = texts.said, texts.guano_facts, texts.wamd_facts, texts.name
+    said, guano, wamd, name, sensor = texts.said, texts.guano_facts, texts.wamd_facts, texts.name, texts.sensor
     own_config = config if config and config.device == recorder_of(texts) else None
     battery = said if said.battery_v is not None else guano
-    place = next((each for each in (guano, wamd, name, own_config) if each and each.latitude_deg is not None), None)
+    places = (guano, wamd, sensor, name, own_config)
+    place = next((each for each in places if each and each.latitude_deg is not None), None)
     place_source = place.location_source if isinstance(place, Guano | DeviceConfig) else None
     return replace(
         about,
-        model=_first(guano.model, said.model, wamd.model),
-        firmware=_first(guano.firmware, wamd.firmware, own_config.firmware if own_config else None),
+        model=_first(guano.model, said.model, wamd.model, sensor.model),
+        firmware=_first(guano.firmware, wamd.firmware, sensor.firmware, own_config.firmware if own_config else None),
         deployment=_first(said.deployment, guano.deployment),
-        gain=_first(said.gain, guano.gain),
-        battery_v=battery.battery_v,
+        gain=_first(said.gain, guano.gain, sensor.gain),
+        battery_v=_first(battery.battery_v, sensor.battery_v),
         battery_limit=battery.battery_limit,
         temperature_c=_first(said.temperature_c, guano.temperature_c, wamd.temperature_c),
         latitude_deg=place.latitude_deg if place else None,

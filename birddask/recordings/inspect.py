@@ -10,6 +10,7 @@ from birddask.errors import RecordingError, StorageError
 from birddask.recordings import sndfile
 from birddask.recordings.about import Texts, describe, recorder_of, said_starts
 from birddask.recordings.cards import Cards
+from birddask.recordings.flac_comments import read_sensor
 from birddask.recordings.kinds import COMPRESSED, extension_of, why_ignored, why_unreadable
 from birddask.recordings.recording import UNKNOWN, About, Recording, Scanned
 from birddask.recordings.riff import WavHeader, parse_wav
@@ -116,13 +117,15 @@ def _compressed(archive: Folder, source: _FirstBytes, found: Recording) -> _Cont
     recording = replace(
         found,
         status="usable",
+        flags=",".join(sound.flags),
         container="sndfile",
         encoding=sound.encoding,
         sample_rate_hz=sound.sample_rate_hz,
         channels=sound.channels,
         frames=sound.frames,
     )
-    return _Content(recording, Texts(found.path, comment=sound.comment), None)
+    sensor = read_sensor(sound.flac)
+    return _Content(recording, Texts(found.path, sound.comment or sensor.comment, sensor=sensor), None)
 
 
 def _wav(source: _FirstBytes, found: Recording) -> _Content:

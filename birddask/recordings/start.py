@@ -13,8 +13,9 @@ from birddask.recordings.moments import UNSET_CLOCK_BEFORE_US
 from birddask.recordings.recording import UNKNOWN
 
 _US_PER_MIN = 60_000_000
-# Names are cut to the second.
+# Names are cut to the second; Frontier Labs' recorders begin some seconds before the moment in the name.
 _SAME_WITHIN_US = 1_000_000
+_SAME_WITHIN_OF_FLAC_US = _US_PER_MIN
 # Firmware 1.2.2 of 9 October 2019 added the minutes of a zone as seconds to the time in its header.
 _HEADER_OFF_BY_AT_MOST_US = 61 * _US_PER_MIN
 
@@ -24,7 +25,7 @@ class Stated:
     """A start time as one source states it.
 
     Attributes:
-        source: ``guano``, ``comment``, ``wamd`` or ``name``.
+        source: ``guano``, ``comment``, ``wamd``, ``name`` or ``flac``.
         time_us: microseconds since 1970, in UTC if ``utc_offset_min`` is known, else on the recorder's own clock.
         utc_offset_min: of the recorder's clock, in minutes.
     """
@@ -96,7 +97,8 @@ class _Candidate:
     source: str
 
     def agrees_with(self, chosen: _Candidate) -> bool:
-        if abs(self.time_us - chosen.time_us) < _SAME_WITHIN_US:
+        within_us = _SAME_WITHIN_OF_FLAC_US if "flac" in (self.source, chosen.source) else _SAME_WITHIN_US
+        if abs(self.time_us - chosen.time_us) < within_us:
             return True
         # Names are also changed to UTC by people and programs.
         return self.stated.utc_offset_min is None and abs(self.stated.time_us - chosen.time_us) < _SAME_WITHIN_US

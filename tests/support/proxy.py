@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import random
 import socket
 import struct
@@ -92,7 +93,7 @@ class Counts:
 def fault_proxy(server: str) -> Iterator[FaultProxy]:
     """A proxy for the HTTP server at this endpoint, in a thread of its own; without rules it does nothing."""
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+    thread = threading.Thread(target=loop.run_forever, name="fault proxy")
     thread.start()
     proxy = FaultProxy(server, loop)
     try:
@@ -119,6 +120,7 @@ class FaultProxy:
         self.endpoint = f"http://{HOST}:{self._port}"
         self._server = urlsplit(server)
         self._loop = loop
+        self._away = True
         self._listener: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._draws = _Draws((), 0)
@@ -158,9 +160,11 @@ class FaultProxy:
         asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
 
     async def _listen(self) -> None:
+        self._away = False
         self._listener = await asyncio.start_server(self._accept, HOST, self._port, limit=_PIECE_BYTES)
 
     async def _close(self) -> None:
+        self._away = True
         if self._listener is not None:
             self._listener.close()
         for task in self._serving:
@@ -170,11 +174,15 @@ class FaultProxy:
                 raise outcome
 
     def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
+        if self._away:  # it came just before
+            _reset(writer)
+            return
         task = self._loop.create_task(self._serve(reader, writer))
         self._serving.add(task)
-        task.add_done_callback(self._served)
+        task.add_done_callback(functools.partial(self._served, writer))
 
-    def _served(self, task: asyncio.Task[None]) -> None:
+    def _served(self, writer: StreamWriter, task: asyncio.Task[None]) -> None:
+        _reset(writer)
         # What failed is kept until it can be raised.
         if task.cancelled() or not task.exception():
             self._serving.discard(task)
@@ -188,8 +196,6 @@ class FaultProxy:
             await writer.wait_closed()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # a fault, or one side broke off: so does the other
-        finally:
-            _reset(writer)
 
     async def _serve_request(self, head: _Head, reader: StreamReader, writer: StreamWriter) -> bool:
         """Do with a request what the rules say; whether another one can follow on this connection.
@@ -227,9 +233,9 @@ class FaultProxy:
             complete = await self._answer(head.words[0], None if break_upload else rule, from_server, writer)
             return complete and upload.done() and upload.result()
         finally:
+            _reset(to_server)
             upload.cancel()
             await asyncio.wait([upload])
-            _reset(to_server)
 
     async def _upload(self, reader: StreamReader, framing: _Framing, server: StreamWriter, *, half: bool) -> bool:
         """Pass a request's body on; whether all of it came. If not, the server sees a reset and does not answer."""

@@ -101,7 +101,7 @@ FILES = {
     ),
     "faults/triggered_truth.json": other("not_audio"),
     "other/20220502T075930+1000_Minjerribah-Dry-B_1088507.flac": used(
-        "2022-05-01 21:59:30", "name", None, (22_050, 770_048)
+        "2022-05-01 21:59:30", "name", "00004024", (22_050, 770_048)
     ),
     "other/oss_audiomoth_gps.csv": other("not_audio"),
     "other/oss_audiomoth_gps.wav": used("2024-05-28 10:00:00", "comment", "243B1F026488F56E", (48_000, 95_999)),

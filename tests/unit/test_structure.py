@@ -51,6 +51,8 @@ INNER_LAYERS = {
         "names",
         "guano",
         "wamd",
+        "flac_comments",
+        "mp3",
         "config_txt",
         "sites",
         "kinds",
