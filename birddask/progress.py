@@ -76,7 +76,10 @@ class _Lines:
     def watch(self, event: Event) -> None:
         if isinstance(event, Begun):
             self._meter = _Meter(event)
-            self._print(f"{'' if event.total is None else f'{event.total} '}{event.things}{_link(event)}")
+            total = (
+                f"{event.total} {event.things}" if event.total is not None else f"{event.things}, counted on the way"
+            )
+            self._print(f"{total}{_link(event)}")
             return
         if isinstance(event, BlockFailed):
             self._meter.fail()

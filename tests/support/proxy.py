@@ -79,8 +79,8 @@ class Counts:
     Attributes:
         requests: by method, all that came.
         faults: by kind, those that happened.
-        bytes_up: of the bodies of requests, as far as they came.
-        bytes_down: of the bodies of the server's answers, as far as they were passed on.
+        bytes_up: of the bodies of requests, as far as the proxy took them.
+        bytes_down: of the bodies of the server's answers, as far as the proxy took them.
     """
 
     requests: Mapping[str, int]
