@@ -10,8 +10,8 @@ import re
 import string
 from dataclasses import dataclass
 
-from birddask.recordings.guano import parse_timestamp
-from birddask.recordings.names import read_position
+from birddask.recordings.moments import parse_timestamp
+from birddask.recordings.positions import read_position
 
 HEAD_BYTES = 1 << 16
 """How much of a file is looked at. Comments stand in the first kilobytes, unless pictures stand before them."""

@@ -11,15 +11,12 @@ import string
 from dataclasses import dataclass
 from typing import Literal
 
-from birddask.recordings.names import parse_name, read_moment, read_position
+from birddask.recordings.moments import parse_timestamp
+from birddask.recordings.names import parse_name
+from birddask.recordings.positions import read_position
 
 _BLANK = string.whitespace + "\0"
 # The specification has one style; Song Meter writes a space for the T and zones such as +0100 and +1:00.
-_TIMESTAMP = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(?P<fraction>\d{1,9}))? ?"
-    r"(?P<zone>Z|[+-]\d{1,2}(?::?\d\d)?)?",
-    re.ASCII,
-)
 _POSITION = re.compile(r"([+-]?\d{1,3}(?:\.\d{1,20})?),? +([+-]?\d{1,3}(?:\.\d{1,20})?)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,3}(?:\.\d{1,9})?", re.ASCII)
 _SHARED_SERIAL = "0FE081F80FE081F0"
@@ -117,18 +114,6 @@ def parse_guano(text: str) -> Guano:
         filter=_parse_filter(settings),
         triggered=_TRIGGERED.search(settings) is not None or parse_name(original_name).triggered,
     )
-
-
-def parse_timestamp(text: str) -> tuple[int | None, int | None]:
-    """Microseconds since 1970 and the offset from UTC in minutes, of ``2024-09-03T20:26:15.785+01:00`` and the like.
-
-    Without a zone the microseconds are on the recorder's own clock and the offset is None; what is no time gives None
-    for both.
-    """
-    match = _TIMESTAMP.fullmatch(text)
-    if match is None:
-        return None, None
-    return read_moment("".join(match.groups()[:6]), match["fraction"] or "", match["zone"] or "")
 
 
 def _parse_position(text: str, firmware: str) -> tuple[float | None, float | None]:

@@ -143,9 +143,9 @@ def _wav(source: _FirstBytes, found: Recording) -> _Content:
         data_offset_bytes=header.data_offset_bytes,
     )
     if header.frames == 0:
-        said = f"; the recorder says: {header.comment}" if header.comment else ""
+        said = f"the recorder says: {header.comment}" if header.comment else ""
         empty = Recording(found.path, found.size_bytes, "quarantined", "no_audio")
-        return _Content(empty, texts, header, f"the header is whole but no samples follow{said}")
+        return _Content(empty, texts, header, said)
     if not texts.triggered:
         return _Content(recording, texts, header)
     try:

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from birddask.recordings.moments import to_microseconds
+from birddask.recordings.moments import read_moment, to_microseconds
+from birddask.recordings.positions import read_position
 
 # Years of other centuries are serial numbers, and so is a date or a time with one more digit at its side.
 _STAMP = re.compile(
@@ -34,9 +35,6 @@ _FIRST_HEX_US = to_microseconds(datetime(2017, 7, 1, tzinfo=UTC))
 _END_OF_HEX_US = to_microseconds(datetime(2030, 1, 1, tzinfo=UTC))
 _COPY_MARK = re.compile(r"(?: - Copy| copy)?(?: \d{1,3}| ?\(\d{1,3}\))?\Z", re.ASCII)
 _CHANNELS = re.compile(r"(?:^|_)[01]\+[01]\Z")
-_ZONE = re.compile(r"([+-])(\d{1,2})(?::?([0-5]\d))?", re.ASCII)
-_FURTHEST_OFFSET_MIN = 14 * 60
-_US_PER_MIN = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,45 +80,6 @@ def parse_name(path: str) -> NameFacts:
             return NameFacts(seconds_us, 0)
     # AudioMoth's firmware for GPS renames the recording when it is complete.
     return NameFacts(unfinished=stem == "SAMPLES" and extension.lower() == ".wav")
-
-
-def read_moment(digits: str, fraction: str = "", zone: str = "") -> tuple[int | None, int | None]:
-    """Microseconds since 1970, and the offset from UTC in minutes, from the digits of a date and a time.
-
-    The microseconds are in UTC if a zone is stated, else on the clock of whoever wrote them, and the offset is None.
-    Both are None where no clock can show such digits: hour 25, 31 February, a year outside 1900 to 2100.
-
-    Args:
-        digits: fourteen, from the year to the second.
-        fraction: further digits of the second; cut off behind the sixth.
-        zone: ``Z``, or hours with or without minutes, as in ``+10``, ``-0400`` or ``+1:00``, up to 14 hours.
-    """
-    date = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
-    time = int(digits[8:10]), int(digits[10:12]), int(digits[12:]), int(fraction[:6].ljust(6, "0"))
-    try:
-        local_us = to_microseconds(datetime(*date, *time, tzinfo=UTC))
-    except ValueError:
-        return None, None
-    if not 1900 <= date[0] <= 2100:
-        return None, None
-    if not zone:
-        return local_us, None
-    match = _ZONE.fullmatch(zone.replace("Z", "+00"))
-    if match is None:
-        return None, None
-    size_min = int(match[2]) * 60 + int(match[3] or 0)
-    if size_min > _FURTHEST_OFFSET_MIN:
-        return None, None
-    offset_min = -size_min if match[1] == "-" else size_min
-    return local_us - offset_min * _US_PER_MIN, offset_min
-
-
-def read_position(latitude: str, longitude: str) -> tuple[float | None, float | None]:
-    """Degrees from two decimal numbers, None for both if they are no place on Earth."""
-    latitude_deg, longitude_deg = float(latitude), float(longitude)
-    if abs(latitude_deg) <= 90 and abs(longitude_deg) <= 180:
-        return latitude_deg, longitude_deg
-    return None, None
 
 
 def _parse_dated_name(stem: str, match: re.Match[str]) -> NameFacts:

@@ -10,8 +10,8 @@ import re
 import struct
 from dataclasses import dataclass
 
-from birddask.recordings.guano import parse_timestamp
-from birddask.recordings.names import read_position
+from birddask.recordings.moments import parse_timestamp
+from birddask.recordings.positions import read_position
 
 _HEAD = struct.Struct("<HI")
 _VERSION = 0x0000

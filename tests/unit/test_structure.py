@@ -45,6 +45,7 @@ INNER_LAYERS = {
         "recording",
         "reasons",
         "moments",
+        "positions",
         "riff",
         "triggered",
         "audiomoth",
