@@ -67,7 +67,8 @@ def test_a_run_with_nothing_to_do_says_so() -> None:
 
 def test_a_job_is_shown_with_every_setting() -> None:
     lines = list(report.job_lines(Job("sounds", "s3://bucket/out", "tiny", floor=0.2)))
-    assert [line.split(":")[0].strip() for line in lines] == [field.name for field in fields(Job)]
+    top = [line.strip().split(":")[0] for line in lines if not line.startswith("    ")]
+    assert top == [field.name for field in fields(Job)]
     assert "  floor: 0.2" in lines
 
 
