@@ -222,17 +222,17 @@ class Folder:
         return patiently(attempt, describe, patience_s, local=not is_url(self.url))
 
     def _resolved(self) -> tuple[fsspec.AbstractFileSystem, str]:
+        protocol = self.url.split("::")[0].split("://")[0] if is_url(self.url) else "file"
         try:
-            with _connecting:
-                filesystem, root = fsspec.core.url_to_fs(self.url, **self._all_options())
+            fsspec.get_filesystem_class(protocol)
         except (ValueError, ImportError) as error:
-            raise ConfigError(f"the URL {self.url} can't be used: {redacted(str(error), self.options)}") from error
+            raise ConfigError(f"the URL {self.url} can't be used: {error}") from error
+        with _connecting:
+            filesystem, root = fsspec.core.url_to_fs(self.url, **self._all_options())
         return filesystem, str(root)
 
     def _all_options(self) -> dict[str, Any]:
-        protocol = fsspec.core.split_protocol(self.url)[0] or "file"
-        defaults, given = _DEFAULTS.get(protocol, {}), resolve(self.options)
-        return {**defaults, **given}
+        return {**_DEFAULTS.get(self.url.split("://")[0], {}), **resolve(self.options)}
 
 
 def folder_at(place: str, options: Options = "") -> Folder:

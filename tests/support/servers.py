@@ -73,11 +73,13 @@ class ServerProcess:
             RuntimeError: it ended, or does not answer in a minute; with the log.
         """
         assert self._running is None, "it runs already"
+        folder = str(self._log.parent)
         with self._log.open("ab") as log:
             self._running = subprocess.Popen(
                 self._command,
-                cwd=self._log.parent,
-                env={"HOME": str(self._log.parent), "PATH": os.defpath},  # not the keys of whoever runs the tests
+                cwd=folder,
+                # Neither the keys of whoever runs the tests nor logs outside the folder.
+                env={"HOME": folder, "TMPDIR": folder, "PATH": os.defpath},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
