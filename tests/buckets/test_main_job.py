@@ -99,6 +99,20 @@ def test_a_killed_run_is_finished_by_the_next(
     assert output.blocks() == undisturbed
 
 
+def test_two_drivers_on_one_output_do_no_harm(
+    bucket: Place, tiny_bundle: Path, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    archive, output = bucket.below("cards"), bucket.below("results")
+    archive.put(archive_files())
+    job = job_on(tmp_path, archive, output, tiny_bundle)
+    for process in [start("run", job), start("run", job)]:
+        out, err = process.communicate(timeout=240)
+        assert process.returncode in (0, 1), out + err
+        assert "Traceback" not in err
+    assert "nothing is left to do" in finished(birddask("run", job)).stdout
+    assert output.blocks() == undisturbed
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
