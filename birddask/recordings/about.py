@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,6 +19,9 @@ from birddask.recordings.wamd import Wamd, parse_wamd
 
 # The next file begins where such a recording ends.
 _NOT_EARLY = frozenset({"", "file_size_limit"})
+
+# It may become a site, and so the name of a folder.
+_RECORDER = re.compile(r"[^/\x00-\x1f]{1,64}")
 
 T = TypeVar("T")
 
@@ -76,14 +80,15 @@ class Texts:
 
 def recorder_of(texts: Texts) -> str | None:
     """The serial number of the recorder, or else what stands before the date in the file's name."""
-    return (
-        texts.said.device
-        or parse_artist(texts.artist)
-        or texts.guano_facts.serial
-        or texts.wamd_facts.serial
-        or texts.sensor.serial
-        or texts.name.prefix
+    named = (
+        texts.said.device,
+        parse_artist(texts.artist),
+        texts.guano_facts.serial,
+        texts.wamd_facts.serial,
+        texts.sensor.serial,
+        texts.name.prefix,
     )
+    return next((each for each in named if each and _RECORDER.fullmatch(each)), None)
 
 
 def said_starts(texts: Texts) -> list[Stated]:

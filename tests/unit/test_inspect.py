@@ -16,7 +16,7 @@ from birddask.recordings.recording import UNKNOWN, Recording, Scanned
 from birddask.recordings.sites import DEFAULT_PATTERN
 from birddask.recordings.start import ClockShift
 from birddask.storage import Folder, FoundFile, to_options
-from tests.support.sounds import noise, wav_bytes
+from tests.support.sounds import chunk, noise, wav_bytes
 
 RULE = ScanRule(DEFAULT_PATTERN, 0, ())
 
@@ -263,6 +263,11 @@ def test_a_file_is_known_again_by_its_size_and_first_bytes(tmp_path: Path) -> No
     assert written(tmp_path, "c.wav", WAV + b"!").about.head_digest != first
     assert written(tmp_path, "d.wav", WAV[:1000] + b"!" + WAV[1001:]).about.head_digest != first
     assert len(written(tmp_path, "e.flac", FLAC).about.head_digest) == len(first) == 32
+
+
+def test_a_serial_number_that_can_not_be_one_is_no_recorder(tmp_path: Path) -> None:
+    guano = f"GUANO|Version:1.0\nSerial:{'x' * 300}".encode()
+    assert row(tmp_path, "x.wav", WAV + chunk(b"guan", guano)).site == UNKNOWN
 
 
 def test_the_same_name_on_two_cards_makes_two_rows(tmp_path: Path) -> None:
