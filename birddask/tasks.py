@@ -20,7 +20,7 @@ from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
 from birddask.plan import Block, ClipRule, Stretch
 from birddask.recordings.recording import Recording
 from birddask.storage import Folder
-from birddask.table.parts import ClipRow, clips_file, read_clips
+from birddask.table.parts import ClipRow, clips_file, read_clips, unmeasured
 from birddask.table.results import Results
 
 
@@ -233,16 +233,12 @@ def _commit_mels(store: MelStore, block: Block, computed: _BlockMels) -> None:
 
 def _read_rows(store: MelStore, block: Block) -> list[ClipRow]:
     rows = read_clips(store.folder.read(clip_table_key(block.number)))
-    if [_as_planned(row) for row in rows] != _planned_rows(store, block):
+    if [unmeasured(row, "ok", "") for row in rows] != _planned_rows(store, block):
         raise MisalignedBlock(
             f"block {block.number}: its clip table in {store.folder.url} is not of the clips that are planned; "
             "the recordings tables of this output were changed after the mels were made"
         )
     return rows
-
-
-def _as_planned(row: ClipRow) -> ClipRow:
-    return replace(row, status="ok", reason="", level_dbfs=None, clipped_share=None, zero_share=None)
 
 
 def _ok_index(rows: list[ClipRow]) -> NDArray[np.intp]:

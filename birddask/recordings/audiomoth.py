@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
-from birddask.recordings.moments import to_microseconds
+from birddask.recordings.moments import read_moment
 
 # Only firmware 1.0 prints no zone; a sentence of another kind without one does not tell the time.
 _RECORDED = re.compile(
@@ -25,8 +25,8 @@ _WHO = re.compile(
 )
 _SERIAL = re.compile(r"[0-9A-F]{16}")
 _ZONE = re.compile(r"UTC(?:([+-])(\d{1,2}))?(?::\s?([0-5]?\d))?", re.ASCII)
-_GAINS = ("low", "low-medium", "medium", "medium-high", "high")
-_GAIN = re.compile(rf"\bat (?:gain setting (?P<setting>[0-4])\b|(?P<gain>{'|'.join(_GAINS)}) gain\b)")
+GAINS = ("low", "low-medium", "medium", "medium-high", "high")
+_GAIN = re.compile(rf"\bat (?:gain setting (?P<setting>[0-4])\b|(?P<gain>{'|'.join(GAINS)}) gain\b)")
 _BATTERY = re.compile(
     r"\bbattery (?P<state>state )?was (?:(?P<below>less than|<) |(?P<above>greater than|>) )?"
     r"(?P<volts>\d)\.(?P<decimals>\d\d?)V",
@@ -70,7 +70,7 @@ _STOP_REASONS = {
 _STOPPED = re.compile(
     rf"Recording (?:cancelled before completion|stopped) (?:due to|by) (?P<reason>{'|'.join(_STOP_REASONS)})\b"
 )
-_SHARED_SERIAL = "0FE081F80FE081F0"
+SHARED_SERIAL = "0FE081F80FE081F0"
 """Printed by every unit with firmware up to 1.1.0: the address of the serial number, not the number."""
 
 
@@ -145,7 +145,7 @@ def parse_artist(text: str) -> str | None:
 
 def parse_serial(text: str) -> str | None:
     """A serial number as AudioMoth prints it, 16 upper-case hexadecimal digits; None if it is none, or not unique."""
-    return text if _SERIAL.fullmatch(text) and text != _SHARED_SERIAL else None
+    return text if _SERIAL.fullmatch(text) and text != SHARED_SERIAL else None
 
 
 def parse_zone(text: str) -> timedelta | None:
@@ -168,21 +168,18 @@ def _start(text: str) -> tuple[int | None, int | None]:
     offset = parse_zone(match["zone"] or "UTC") if match else None
     if match is None or offset is None:
         return None, None
-    day, month, year = int(match["day"]), int(match["month"]), int(match["year"])
-    hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"])
-    try:
-        local = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-    except ValueError:
+    digits = "".join(match[part] for part in ("year", "month", "day", "hour", "minute", "second"))
+    local_us, _ = read_moment(digits, match["millisecond"] or "")
+    if local_us is None:
         return None, None
-    moment = local - offset + timedelta(milliseconds=int(match["millisecond"] or 0))
-    return to_microseconds(moment), offset // timedelta(minutes=1)
+    return local_us - offset // timedelta(microseconds=1), offset // timedelta(minutes=1)
 
 
 def _gain(text: str) -> str | None:
     match = _GAIN.search(text)
     if match is None:
         return None
-    return _GAINS[int(match["setting"])] if match["setting"] else match["gain"]
+    return GAINS[int(match["setting"])] if match["setting"] else match["gain"]
 
 
 def _battery(text: str) -> tuple[float | None, Literal["", "below", "above"]]:

@@ -11,6 +11,7 @@ import string
 from dataclasses import dataclass
 from typing import Literal
 
+from birddask.recordings.audiomoth import GAINS, SHARED_SERIAL
 from birddask.recordings.moments import parse_timestamp
 from birddask.recordings.names import parse_name
 from birddask.recordings.positions import read_position
@@ -19,15 +20,12 @@ _BLANK = string.whitespace + "\0"
 # The specification has one style; Song Meter writes a space for the T and zones such as +0100 and +1:00.
 _POSITION = re.compile(r"([+-]?\d{1,3}(?:\.\d{1,20})?),? +([+-]?\d{1,3}(?:\.\d{1,20})?)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,3}(?:\.\d{1,9})?", re.ASCII)
-_SHARED_SERIAL = "0FE081F80FE081F0"
-"""Printed by every AudioMoth with firmware up to 1.1.0: the address of the serial number, not the number."""
 _LOSES_MINUS = "(1.10.0)"
 """AudioMoth's firmware that prints degrees between -1 and 0 without their sign."""
 _BELOW_V, _ABOVE_V = 2.4, 5.0
 """What AudioMoth writes for less than 2.5 V and for more than 4.9 V, the ends of what it can measure."""
 
 _GAIN = re.compile(r" GAIN ([0-4])(?!\d)", re.ASCII)
-_GAINS = ("low", "low-medium", "medium", "medium-high", "high")
 _TRIGGERED = re.compile(" (?:FREQ|AMP) ")
 _FREQUENCY = re.compile(
     r" FREQ (?P<centre_hz>\d{1,6}) (?P<window>\d{1,5}) (?P<threshold>\d{1,3}(?:\.\d{1,9})?)% (?P<minimum_s>\d{1,5})",
@@ -99,7 +97,7 @@ def parse_guano(text: str) -> Guano:
         utc_offset_min=utc_offset_min,
         make=fields.get("Make") or None,
         model=fields.get("Model") or None,
-        serial=None if serial == _SHARED_SERIAL else serial or None,
+        serial=None if serial == SHARED_SERIAL else serial or None,
         firmware=firmware or None,
         deployment=fields.get("OAD|Deployment ID") or None,
         latitude_deg=latitude_deg,
@@ -109,7 +107,7 @@ def parse_guano(text: str) -> Guano:
         battery_v=battery_v,
         battery_limit=battery_limit,
         temperature_c=_parse_number(fields.get("Temperature Int", "")),
-        gain=_GAINS[int(gain[1])] if gain else None,
+        gain=GAINS[int(gain[1])] if gain else None,
         trigger=_parse_trigger(settings),
         filter=_parse_filter(settings),
         triggered=_TRIGGERED.search(settings) is not None or parse_name(original_name).triggered,

@@ -98,7 +98,7 @@ def _content(archive: Folder, source: _FirstBytes, found: Recording) -> _Content
     texts = Texts(found.path)
     unreadable = why_unreadable(found.path)
     if unreadable:
-        return _Content(replace(found, status="quarantined", reason=unreadable), texts, None)
+        return _lost(found, unreadable, "", texts)
     compressed = extension_of(found.path) in COMPRESSED
     try:
         return _compressed(archive, source, found) if compressed else _wav(source, found)
@@ -108,7 +108,11 @@ def _content(archive: Folder, source: _FirstBytes, found: Recording) -> _Content
         reason, detail = "vanished", ""
     except StorageError as error:
         reason, detail = "forbidden", str(error)
-    return _Content(replace(found, status="quarantined", reason=reason), texts, None, detail)
+    return _lost(found, reason, detail, texts)
+
+
+def _lost(found: Recording, reason: str, detail: str, texts: Texts, header: WavHeader | None = None) -> _Content:
+    return _Content(replace(found, status="quarantined", reason=reason), texts, header, detail)
 
 
 def _compressed(archive: Folder, source: _FirstBytes, found: Recording) -> _Content:
@@ -144,15 +148,13 @@ def _wav(source: _FirstBytes, found: Recording) -> _Content:
     )
     if header.frames == 0:
         said = f"the recorder says: {header.comment}" if header.comment else ""
-        empty = Recording(found.path, found.size_bytes, "quarantined", "no_audio")
-        return _Content(empty, texts, header, said)
+        return _lost(found, "no_audio", said, texts, header)
     if not texts.triggered:
         return _Content(recording, texts, header)
     try:
         triggered = decode(source.read, header)
     except RecordingError as error:
-        impossible = Recording(found.path, found.size_bytes, "quarantined", error.reason)
-        return _Content(impossible, texts, header, error.message)
+        return _lost(found, error.reason, error.message, texts, header)
     if triggered is not None:
         flags = ",".join((*header.flags, "triggered"))
         recording = replace(recording, flags=flags, frames=triggered.frames, segments=triggered.segments)

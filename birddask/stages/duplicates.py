@@ -9,33 +9,30 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from birddask.engine import Connect, Failed, run_tasks
 from birddask.errors import BirddaskError
 from birddask.outputs import Scans
 from birddask.recordings.recording import Recording, Scanned
-from birddask.stages.known import Position, recordings_at
+from birddask.stages.known import Known, Position, identities_of, identity, padded, recordings_at
 from birddask.storage import Folder
-from birddask.table.scans import Seen, read_seen
+from birddask.table.scans import Seen
 
 _DIGEST_BYTES = 16
 _PIECE_BYTES = 8 << 20
-_ROWS = np.dtype([("identity", f"S{_DIGEST_BYTES}"), ("table", "i4"), ("row", "i4")])
 
 
 class Copies:
     """Recognises copies of earlier recordings, table after table."""
 
-    def __init__(self, archive: Folder, scans: Scans, connect: Connect) -> None:
+    def __init__(self, archive: Folder, known: Known, connect: Connect) -> None:
         self._archive = archive
         self._connect = connect
-        tables = (_usable(read_seen(scans.content(number)), number) for number in range(scans.tables))
-        self._earlier: NDArray[np.void] = np.concatenate([np.empty(0, _ROWS), *tables])
+        self._earlier = known.identities
 
     def marked(self, scans: Scans, rows: Sequence[Scanned]) -> list[Scanned]:
         """The rows of the next table, with copies ignored as ``duplicate``; later calls know these rows too."""
@@ -49,7 +46,7 @@ class Copies:
             original = first.setdefault((suspect.identity, digest), suspect.recording.path)
             if suspect.row is not None and original != suspect.recording.path:
                 marked[suspect.row] = _as_duplicate(rows[suspect.row], original)
-        added = _usable([_seen(row) for row in marked], scans.tables)
+        added = identities_of([_seen(row) for row in marked], scans.tables)
         self._earlier = np.concatenate([self._earlier, added])
         return marked
 
@@ -58,20 +55,20 @@ class Copies:
         by_identity: dict[bytes, list[int]] = defaultdict(list)
         for index, row in enumerate(rows):
             if row.recording.status == "usable":
-                by_identity[_identity(_seen(row))].append(index)
-        wanted = np.array(list(by_identity), f"S{_DIGEST_BYTES}")
+                by_identity[identity(_seen(row))].append(index)
+        wanted = np.array(list(by_identity), self._earlier["identity"].dtype)
         before = self._earlier[np.isin(self._earlier["identity"], wanted)]
         before.sort(order=["table", "row"])
         positions = [Position(int(each["table"]), int(each["row"])) for each in before]
         earlier = [
-            _Suspect(_padded(each["identity"]), recording, None)
+            _Suspect(padded(each["identity"]), recording, None)
             for each, recording in zip(before, recordings_at(scans, positions), strict=True)
         ]
         known = {suspect.identity for suspect in earlier}
         new = [
-            _Suspect(identity, rows[index].recording, index)
-            for identity, indexes in by_identity.items()
-            if len(indexes) > 1 or identity in known
+            _Suspect(shared, rows[index].recording, index)
+            for shared, indexes in by_identity.items()
+            if len(indexes) > 1 or shared in known
             for index in indexes
         ]
         return earlier + new
@@ -139,22 +136,3 @@ def _seen(row: Scanned) -> Seen:
         recording.start_time_us,
         recording.superseded,
     )
-
-
-def _usable(rows: Iterable[Seen], table: int) -> NDArray[np.void]:
-    found: Iterator[tuple[bytes, int, int]] = (
-        (_identity(seen), table, row)
-        for row, seen in enumerate(rows)
-        if seen.status == "usable" and not seen.superseded
-    )
-    return np.array(list(found), _ROWS)
-
-
-def _identity(seen: Seen) -> bytes:
-    text = f"{seen.head_digest} {seen.start_time_us} {seen.recorder}"
-    return hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest()
-
-
-def _padded(stored: bytes) -> bytes:
-    """NumPy cuts zero bytes off the end."""
-    return stored.ljust(_DIGEST_BYTES, b"\0")

@@ -1,9 +1,9 @@
-"""The files that earlier scans found, in some 70 bytes each, so that a million of them fit beside anything."""
+"""The files that earlier scans found, in some 100 bytes each, so that a million of them fit beside anything."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from birddask.outputs import Scans
 from birddask.recordings.inspect import row_path
 from birddask.recordings.recording import Recording
 from birddask.storage import FoundFile
-from birddask.table.scans import Seen, read_recordings, read_seen
+from birddask.table.scans import Seen, read_recordings, read_rule_fingerprint, read_seen
 
 _DIGEST_BYTES = 16
 _ROWS = np.dtype(
@@ -27,6 +27,7 @@ _ROWS = np.dtype(
         ("ignored", "?"),
     ]
 )
+_IDENTITIES = np.dtype([("identity", f"S{_DIGEST_BYTES}"), ("table", "i4"), ("row", "i4")])
 _NOT_KNOWN = -1
 
 
@@ -39,22 +40,36 @@ class Position:
 
 
 class Known:
-    """The rows of earlier scans, by path; superseded rows are left out."""
+    """The rows of earlier scans, by path; superseded rows are left out.
+
+    Attributes:
+        scans: all tables; each is read once.
+        rules: the fingerprint of the rule of each table.
+        identities: by which copies of the usable recordings are suspected, see ``identities_of``.
+        superseded: whether there is a superseded row.
+    """
 
     def __init__(self, scans: Scans) -> None:
-        self._scans = scans
-        self._rows: NDArray[np.void] = np.concatenate([np.empty(0, _ROWS), *map(self._table, range(scans.tables))])
+        self.scans = scans
+        self.rules: list[str] = []
+        self.superseded = False
+        rows, identities = [np.empty(0, _ROWS)], [np.empty(0, _IDENTITIES)]
+        for number in range(scans.tables):
+            content = scans.content(number)
+            seen = read_seen(content)
+            self.rules.append(read_rule_fingerprint(content))
+            self.superseded = self.superseded or any(each.superseded for each in seen)
+            packed = [_packed(each, number, row) for row, each in enumerate(seen) if not each.superseded]
+            rows.append(np.array(packed, _ROWS))
+            identities.append(identities_of(seen, number))
+        self.identities: NDArray[np.void] = np.concatenate(identities)
+        self._rows: NDArray[np.void] = np.concatenate(rows)
         self._rows.sort(order="path")
         self._listed = np.zeros(len(self._rows), np.bool_)
 
-    def _table(self, number: int) -> NDArray[np.void]:
-        seen = read_seen(self._scans.content(number))
-        rows = [_packed(each, number, row) for row, each in enumerate(seen) if not each.superseded]
-        return np.array(rows, _ROWS)
-
     def look_up(self, files: Sequence[FoundFile]) -> NDArray[np.intp]:
         """For each file of a listing the handle of its row, -1 where it has none; they count as listed from now on."""
-        wanted = np.array([_path_digest(row_path(file.key)) for file in files], _ROWS["path"])
+        wanted = np.array([_digest(row_path(file.key)) for file in files], _ROWS["path"])
         if not len(self._rows):
             return np.full(len(wanted), _NOT_KNOWN, np.intp)
         places = np.searchsorted(self._rows["path"], wanted)
@@ -76,6 +91,10 @@ class Known:
         """Whether a file that was looked into has changed since its row was written."""
         row = self._rows[handle]
         return bool(row["size_bytes"] != size_bytes or row["head"] != np.bytes_(bytes.fromhex(head_digest)))
+
+    def position(self, handle: int) -> Position:
+        """Where a row stands."""
+        return Position(int(self._rows["table"][handle]), int(self._rows["row"][handle]))
 
     def positions(self, handles: Sequence[int]) -> list[Position]:
         """Where rows stand, in order."""
@@ -100,9 +119,27 @@ def recordings_at(scans: Scans, positions: Sequence[Position]) -> Iterator[Recor
         yield rows[position.row]
 
 
+def identities_of(rows: Iterable[Seen], table: int) -> NDArray[np.void]:
+    """For each usable row of a table its identity, the table, and the place of the row."""
+    found = [
+        (identity(seen), table, row) for row, seen in enumerate(rows) if seen.status == "usable" and not seen.superseded
+    ]
+    return np.array(found, _IDENTITIES)
+
+
+def identity(seen: Seen) -> bytes:
+    """What a recording and its copies have in common: size, first bytes, start time and recorder, as 16 bytes."""
+    return _digest(f"{seen.head_digest} {seen.start_time_us} {seen.recorder}")
+
+
+def padded(stored: bytes) -> bytes:
+    """An identity as it was: NumPy cuts zero bytes off the end."""
+    return stored.ljust(_DIGEST_BYTES, b"\0")
+
+
 def _packed(seen: Seen, table: int, row: int) -> tuple[object, ...]:
     return (
-        _path_digest(seen.path),
+        _digest(seen.path),
         bytes.fromhex(seen.head_digest),
         seen.size_bytes,
         _NOT_KNOWN if seen.modified_us is None else seen.modified_us,
@@ -112,5 +149,5 @@ def _packed(seen: Seen, table: int, row: int) -> tuple[object, ...]:
     )
 
 
-def _path_digest(path: str) -> bytes:
-    return hashlib.blake2b(path.encode(), digest_size=_DIGEST_BYTES).digest()
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest()

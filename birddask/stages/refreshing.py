@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from birddask.engine import Connect
@@ -16,14 +16,15 @@ from birddask.events import Watch
 from birddask.job import Job
 from birddask.mels.store import MelStore, open_store
 from birddask.outputs import Scans, read_scans, stores
-from birddask.plan import Block, plan_blocks
+from birddask.plan import Block
 from birddask.recordings.recording import Scanned
 from birddask.stages.inspecting import Listed, inspected, listed_files
 from birddask.stages.known import Known
+from birddask.stages.prepared import plan
 from birddask.storage import Folder
-from birddask.table.parts import clips_file, read_clips
-from birddask.table.results import block_numbers, parts_of_block
-from birddask.table.scans import read_rule_fingerprint, read_scanned
+from birddask.table.parts import clips_file, read_clips, unmeasured
+from birddask.table.results import block_numbers, parts_by_block
+from birddask.table.scans import read_scanned
 from birddask.tasks import clip_table_key
 
 _SUPERSEDED = "superseded"
@@ -42,21 +43,21 @@ def refresh(job: Job, rule: str, connect: Connect, watch: Watch) -> None:
         ConfigError: the archive can't be read.
     """
     scans = read_scans(job.output_folder)
-    stale = [read_rule_fingerprint(scans.content(number)) != rule for number in range(scans.tables)]
     known = Known(scans)
+    stale = [each != rule for each in known.rules]
 
     def doubtful() -> Iterator[Listed]:
         for listed in listed_files(job, known):
             if listed.handle < 0:
                 continue
-            (position,) = known.positions([listed.handle])
-            if stale[position.table] or known.may_differ(listed.handle, listed.file):
+            table_number = known.position(listed.handle).table
+            if stale[table_number] or known.may_differ(listed.handle, listed.file):
                 yield listed
 
     table = functools.lru_cache(maxsize=2)(lambda number: read_scanned(scans.content(number)))
     overtaken: dict[int, set[int]] = defaultdict(set)
     for listed, fresh in inspected(job, doubtful(), connect, watch):
-        (position,) = known.positions([listed.handle])
+        position = known.position(listed.handle)
         if not _same(table(position.table)[position.row], fresh):
             overtaken[position.table].add(position.row)
     for number, outdated in enumerate(stale):
@@ -70,17 +71,16 @@ def retire_superseded(output: Folder, scans: Scans) -> None:
 
     The mels of all other clips stay, the archive is not needed, and a kill on the way is made good by the next call.
     """
-    if not any(recording.superseded for recordings in scans for recording in recordings):
-        return
     for name in stores(output):
         store = open_store(output.child("mels", name))
         made = block_numbers(store.folder.child("clips"))
-        for block in plan_blocks(scans, store.spec.clip, store.clips_per_block):
+        parts = parts_by_block(output, store.spec.fingerprint)
+        for block in plan(scans, store):
             if block.number in made and any(stretch.recording.superseded for stretch in block.stretches):
-                _retire(output, store, block)
+                _retire(output, store, block, parts.get(block.number, ()))
 
 
-def _retire(output: Folder, store: MelStore, block: Block) -> None:
+def _retire(output: Folder, store: MelStore, block: Block, parts: Sequence[str]) -> None:
     """Take clips out of a block whose mels are committed; its parts first, for a part promises that it is complete."""
     key = clip_table_key(block.number)
     rows = read_clips(store.folder.read(key))
@@ -88,19 +88,10 @@ def _retire(output: Folder, store: MelStore, block: Block) -> None:
     places = [stretch.recording.superseded for stretch in block.stretches for _ in range(stretch.clips)]
     if all(row.reason == _SUPERSEDED for row, superseded in zip(rows, places, strict=True) if superseded):
         return
-    for folder, part in parts_of_block(output, store.spec.fingerprint, block.number):
-        folder.remove(part)
+    for part in parts:
+        output.remove(part)
     retired = [
-        replace(
-            row,
-            status="quarantined",
-            reason=_SUPERSEDED,
-            level_dbfs=None,
-            clipped_share=None,
-            zero_share=None,
-        )
-        if superseded
-        else row
+        unmeasured(row, "quarantined", _SUPERSEDED) if superseded else row
         for row, superseded in zip(rows, places, strict=True)
     ]
     store.folder.publish(key, clips_file(retired))

@@ -12,6 +12,7 @@ from birddask.events import Watch
 from birddask.mels.store import MelStore
 from birddask.outputs import read_scans
 from birddask.stages.calibration import clips_per_s
+from birddask.stages.known import Known
 from birddask.stages.prepared import Prepared, committed, plan, require_scanned
 from birddask.stages.scanning import look, rule_fingerprint
 from birddask.table.results import block_numbers
@@ -70,7 +71,7 @@ def intend(prepared: Prepared, connect: Connect, watch: Watch) -> Intention:
     rule = rule_fingerprint(job)
     scans, growth = look(
         job,
-        read_scans(job.output_folder),
+        Known(read_scans(job.output_folder)),
         lambda scans, rows: scans.imagine(rows, rule),
         connect,
         watch,

@@ -16,7 +16,6 @@ from birddask.stages.duplicates import Copies
 from birddask.stages.inspecting import inspected, listed_files
 from birddask.stages.known import Known, recordings_at
 from birddask.stages.refreshing import refresh, retire_superseded
-from birddask.table.scans import read_rule_fingerprint
 
 # A table in memory takes some 1.5 KB a row; and a site's blocks are filled up only within a table.
 _ROWS_A_TABLE = 32_768
@@ -64,9 +63,10 @@ def scan(job: Job, connect: Connect, watch: Watch, *, refreshed: bool = False) -
     output.require_writable("output")
     if refreshed:
         refresh(job, rule, connect, watch)
-    scans = read_scans(output)
-    retire_superseded(output, scans)
-    _, growth = look(job, scans, lambda scans, rows: scans.append(rows, rule), connect, watch)
+    known = Known(read_scans(output))
+    if known.superseded:
+        retire_superseded(output, known.scans)
+    _, growth = look(job, known, lambda scans, rows: scans.append(rows, rule), connect, watch)
     return growth
 
 
@@ -75,12 +75,12 @@ def rule_fingerprint(job: Job) -> str:
     return fingerprint(asdict(job.scan_rule()))
 
 
-def look(job: Job, scans: Scans, add: Add, connect: Connect, watch: Watch) -> tuple[Scans, Growth]:
+def look(job: Job, known: Known, add: Add, connect: Connect, watch: Watch) -> tuple[Scans, Growth]:
     """Go once over the archive; rows of new files are added table by table, copies marked.
 
     Args:
         job: what to scan, and by which rule.
-        scans: of earlier times.
+        known: from earlier scans.
         add: adds a table.
         connect: gives the cluster.
         watch: is told of the progress.
@@ -88,11 +88,9 @@ def look(job: Job, scans: Scans, add: Add, connect: Connect, watch: Watch) -> tu
     Raises:
         ConfigError: the archive can't be read.
     """
-    known = Known(scans)
-    copies = Copies(job.archive_folder, scans, connect)
+    scans = known.scans
+    copies = Copies(job.archive_folder, known, connect)
     changed: list[int] = []
-    rule = rule_fingerprint(job)
-    rules = {read_rule_fingerprint(scans.content(number)) for number in range(scans.tables)}
 
     def new_rows() -> Iterator[Scanned]:
         doubtful = (
@@ -118,6 +116,6 @@ def look(job: Job, scans: Scans, add: Add, connect: Connect, watch: Watch) -> tu
         vanished=len(vanished),
         changed_paths=tuple(each.path for each in recordings_at(scans, changed_at[:_NAMED_AT_MOST])),
         vanished_paths=tuple(each.path for each in recordings_at(scans, vanished[:_NAMED_AT_MOST])),
-        rule_changed=not rules <= {rule},
+        rule_changed=not set(known.rules) <= {rule_fingerprint(job)},
     )
     return grown, growth

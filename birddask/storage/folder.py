@@ -31,19 +31,21 @@ _PARTIAL_SUFFIX = ".partial"
 _PATIENCE_S = 120.0
 # At the start of a verb somebody waits for the answer, and a wrong address is likelier than a server that is away.
 _IMPATIENT_S = 10.0
-_ENDLESS_LISTINGS = {"use_listings_cache": False}
+_NO_LISTINGS_CACHE = {"use_listings_cache": False}
 _DEFAULTS: dict[str, dict[str, Any]] = {
     # The client's own retries are kept few: patience is ours.
-    "s3": {**_ENDLESS_LISTINGS, "config_kwargs": {"retries": {"mode": "standard", "max_attempts": 3}}},
-    "gs": _ENDLESS_LISTINGS,
-    "gcs": _ENDLESS_LISTINGS,
-    "az": _ENDLESS_LISTINGS,
-    "abfs": _ENDLESS_LISTINGS,
+    "s3": {**_NO_LISTINGS_CACHE, "config_kwargs": {"retries": {"mode": "standard", "max_attempts": 3}}},
+    "gs": _NO_LISTINGS_CACHE,
+    "gcs": _NO_LISTINGS_CACHE,
+    "az": _NO_LISTINGS_CACHE,
+    "abfs": _NO_LISTINGS_CACHE,
     # Several workers read one file; without this the first one locks it.
     "smb": {"share_access": "r", "auto_mkdir": True},
 }
 
-# Clients that keep one connection for all threads (smbprotocol) show it before it is ready.
+# All other filesystems keep one connection: it does not come back by itself, and smbprotocol shows it to all threads
+# before it is ready.
+_WITHOUT_CONNECTION = (LocalFileSystem, AsyncFileSystem)
 _connecting = threading.Lock()
 
 T = TypeVar("T")
@@ -209,8 +211,7 @@ class Folder:
                 if isinstance(error, OSError) and error.errno == errno.ENOENT:
                     # Some clients have errors of their own for it.
                     raise FileNotFoundError(errno.ENOENT, redacted(str(error), self.options)) from error
-                if not isinstance(filesystem, LocalFileSystem | AsyncFileSystem):
-                    # A filesystem of one connection does not come back by itself.
+                if not isinstance(filesystem, _WITHOUT_CONNECTION):
                     filesystem.clear_instance_cache()
                 raise
 
@@ -224,10 +225,10 @@ class Folder:
     def _resolved(self) -> tuple[fsspec.AbstractFileSystem, str]:
         protocol = self.url.split("::")[0].split("://")[0] if is_url(self.url) else "file"
         try:
-            fsspec.get_filesystem_class(protocol)
+            kind = fsspec.get_filesystem_class(protocol)
         except (ValueError, ImportError) as error:
             raise ConfigError(f"the URL {self.url} can't be used: {error}") from error
-        with _connecting:
+        with contextlib.nullcontext() if issubclass(kind, _WITHOUT_CONNECTION) else _connecting:
             filesystem, root = fsspec.core.url_to_fs(self.url, **self._all_options())
         return filesystem, str(root)
 

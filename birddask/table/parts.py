@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -58,6 +58,11 @@ class ClipRow:
     level_dbfs: float | None = None
     clipped_share: float | None = None
     zero_share: float | None = None
+
+
+def unmeasured(row: ClipRow, status: ClipStatus, reason: str) -> ClipRow:
+    """A row with another status, and without what was measured on its sound."""
+    return replace(row, status=status, reason=reason, level_dbfs=None, clipped_share=None, zero_share=None)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import re
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import quote
 
@@ -89,10 +90,11 @@ def block_numbers(folder: Folder) -> set[int]:
     return {int(match[1]) for match in matches if match}
 
 
-def parts_of_block(output: Folder, mel_spec_fingerprint: str, block: int) -> Iterator[tuple[Folder, str]]:
-    """The parts that models made of a block of the store with this spec: folder of the model, and key below it."""
+def parts_by_block(output: Folder, mel_spec_fingerprint: str) -> Mapping[int, Sequence[str]]:
+    """Keys below the output of all parts that models made of the store with this spec, by block: one listing."""
     folder = output.child("probabilities")
     specs: dict[str, object] = {}
+    parts: dict[int, list[str]] = defaultdict(list)
     for file in folder.files():
         model, _, key = file.key.partition("/")
         match = _PART.search(key)
@@ -100,8 +102,9 @@ def parts_of_block(output: Folder, mel_spec_fingerprint: str, block: int) -> Ite
             continue
         if model not in specs:
             specs[model] = read_metadata(folder.read(file.key))["mel_spec_fingerprint"]
-        if specs[model] == mel_spec_fingerprint and int(match[1]) == block:
-            yield folder.child(model), key
+        if specs[model] == mel_spec_fingerprint:
+            parts[int(match[1])].append(f"probabilities/{file.key}")
+    return parts
 
 
 @functools.cache
