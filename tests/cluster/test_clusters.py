@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from distributed import Client, LocalCluster
 
-from birddask import clusters
-from birddask.clusters import ExistingSpec, LocalSpec, available_cores, connect, on_demand, read_cluster_file
+from birddask.clusters import ExistingSpec, LocalSpec, available_cores, connect, existing, on_demand, read_cluster_file
 from birddask.errors import ConfigError
 
 
@@ -90,7 +89,7 @@ def test_a_cluster_that_can_not_be_is_refused_before_it_starts(
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clusters, "_CONNECT_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(existing, "_CONNECT_TIMEOUT_S", 0.5)
     with (
         pytest.raises(ConfigError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:1'"),
         connect(ExistingSpec("existing", "tcp://127.0.0.1:1"), None),

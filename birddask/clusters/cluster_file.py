@@ -1,0 +1,34 @@
+"""Cluster files: where to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from birddask.clusters.existing import ExistingSpec
+from birddask.clusters.local import LocalSpec
+from birddask.documents import parse, parse_yaml
+from birddask.errors import ConfigError
+
+ClusterSpec = LocalSpec | ExistingSpec
+
+_KINDS: dict[str, type[LocalSpec | ExistingSpec]] = {
+    "local": LocalSpec,
+    "existing": ExistingSpec,
+}
+
+
+def read_cluster_file(path: Path) -> ClusterSpec:
+    """The cluster that a YAML file describes.
+
+    Raises:
+        ConfigError: the file is missing or wrong.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"the cluster file {path} can't be read: {error.strerror}") from error
+    mapping = parse_yaml(content, str(path))
+    kind = mapping.get("kind")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ConfigError(f"{path}: the kind of the cluster is {kind!r}, it must be one of {', '.join(_KINDS)}")
+    return parse(_KINDS[kind], mapping, str(path))

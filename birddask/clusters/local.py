@@ -1,0 +1,60 @@
+"""Workers on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from distributed import Client, LocalCluster
+
+from birddask.clusters.size import THREADS_PER_WORKER, Adaptive, bounds, keep_size, memory_bytes
+from birddask.documents import document
+
+
+@document
+@dataclass(frozen=True)
+class LocalSpec:
+    """Worker processes on this machine.
+
+    Attributes:
+        workers: processes; None takes one a core that this process may use.
+        memory_per_worker: a size such as ``2 GiB``; None shares the machine's memory equally.
+        adaptive: bounds instead of a fixed number.
+    """
+
+    kind: Literal["local"]
+    workers: int | None = None
+    memory_per_worker: str | None = None
+    adaptive: Adaptive | None = None
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def start_local(spec: LocalSpec, workers: int | None) -> Iterator[Client]:
+    """A cluster on this machine; it ends with the client.
+
+    Raises:
+        ConfigError: a size that can't be.
+    """
+    size = bounds(workers, spec.workers, spec.adaptive, available_cores())
+    memory = "auto" if spec.memory_per_worker is None else memory_bytes(spec.memory_per_worker)
+    with (
+        LocalCluster(
+            n_workers=size.minimum,
+            threads_per_worker=THREADS_PER_WORKER,
+            processes=True,
+            memory_limit=memory,
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address=None,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        keep_size(cluster, size)
+        yield client
