@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,11 +17,13 @@ import typer
 from rich.console import Console
 
 from birddask import report
-from birddask.clusters import LocalSpec, on_demand, read_cluster_file
+from birddask.brake import brake
+from birddask.clusters import ClusterSpec, LocalSpec, on_demand, read_cluster_file
 from birddask.demo import CREDIT, lay_out_cards, species_lines
-from birddask.engine import Connect
-from birddask.errors import BirddaskError, ConfigError, ModelError
-from birddask.events import Watch
+from birddask.detached import detach
+from birddask.documents import to_mapping
+from birddask.engine import Control
+from birddask.errors import BirddaskError, ConfigError, ModelError, Stopped
 from birddask.job import Job, read_job_file
 from birddask.models.cache import cached_models, models_folder
 from birddask.models.card import ModelCard
@@ -35,12 +38,12 @@ from birddask.storage import folder_at
 from birddask.survey import survey
 from birddask.survey_report import survey_lines
 
-Verb = Callable[[Prepared, Connect, Watch], Ended]
-Where = AbstractContextManager[Connect]
+Verb = Callable[[Prepared, Control], Ended]
 
 _SOME_FAILED, _WRONG_CONFIGURATION = 1, 2
 _DEMO_MODEL = "birdnet-v2.4"
 _DEMO_THRESHOLD = 0.25
+_WATCH_EVERY_S = 10.0
 
 app = typer.Typer(
     help="Archives of field recordings into mels, and mels into species probabilities.",
@@ -53,6 +56,7 @@ app.add_typer(models_app, name="models")
 
 JobFile = Annotated[str, typer.Argument(help="The job file: a path or a URL.", metavar="JOB.yaml")]
 ClusterFile = Annotated[Path | None, typer.Option("--cluster", help="Where to run; without it, on this machine.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Go on without this terminal; `status --watch` shows it.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; default: one a core.")]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Make recordings anew that changed since they were scanned.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
@@ -90,14 +94,18 @@ def run(
     workers: Workers = None,
     dry_run: Annotated[bool, typer.Option(help="Say what would be done; write nothing.")] = False,
     refresh: Refresh = False,
+    detached: Detach = False,
 ) -> None:
     """Scan, make mels, classify: all that is pending."""
     prepared = prepare(_job(job_file, archive, output, model))
     where = _where(cluster, workers)
+    if detached:
+        _say(detach(sys.argv[1:]))
+        return
     if not dry_run:
         raise typer.Exit(_execute(functools.partial(blocks.run, refreshed=refresh), prepared, where))
-    with where as connect, shown(Console(stderr=True)) as watch:
-        intention = reporting.intend(prepared, connect, watch)
+    with _controlled(where) as control:
+        intention = reporting.intend(prepared, control)
     _say(report.intention_lines(prepared, intention))
 
 
@@ -111,9 +119,9 @@ def scan(
 ) -> None:
     """Bring the recordings tables up to date with the archive, and say what is in it."""
     job = read_job_file(job_file)
-    with _where(cluster, workers) as connect, shown(Console(stderr=True)) as watch:
-        growth = scanning.scan(job, connect, watch, refreshed=refresh)
-    found = survey(read_scans(job.output_folder).scanned(), to_microseconds(datetime.now(UTC)))
+    with _controlled(_where(cluster, workers)) as control:
+        growth = scanning.scan(job, control, refreshed=refresh)
+    found = survey(read_scans(job.output_folder).scanned(), to_microseconds(_now()))
     if as_json:
         _say([json.dumps({"survey": asdict(found), "growth": asdict(growth)}, indent=2)])
     else:
@@ -145,10 +153,15 @@ def status(
     job_file: JobFile,
     model: ModelName = None,
     as_json: AsJson = False,
+    watching: Annotated[bool, typer.Option("--watch", help="Again and again, while a run goes on.")] = False,
 ) -> None:
-    """What is done, pending and quarantined, from the output alone."""
-    accounting = reporting.status(prepare(_with_model(read_job_file(job_file), model)))
-    _say([json.dumps(asdict(accounting), indent=2)] if as_json else report.accounting_lines(accounting))
+    """What is done, pending and quarantined, and how the last runs stand, from the output alone."""
+    prepared = prepare(_with_model(read_job_file(job_file), model))
+    if watching:
+        _watch_status(prepared)
+        return
+    now_standing = reporting.status(prepared)
+    _say([json.dumps(to_mapping(now_standing), indent=2)] if as_json else report.status_lines(now_standing, _now()))
 
 
 @models_app.command("list")
@@ -181,7 +194,7 @@ def check(
 
 
 def main() -> None:
-    """The program: exit code 0 complete, 1 some blocks failed, 2 the configuration is wrong."""
+    """The program: exit code 0 complete, 1 something is left to do, 2 the configuration is wrong."""
     sys.exit(_guarded(app))
 
 
@@ -206,16 +219,53 @@ def _guarded(action: Callable[[], int]) -> int:
         return _WRONG_CONFIGURATION if isinstance(error, ConfigError | ModelError) else _SOME_FAILED
 
 
-def _execute(verb: Verb, prepared: Prepared, where: Where) -> int:
+@dataclass(frozen=True)
+class _Where:
+    """Where to run; ``workers`` overrides the cluster file."""
+
+    spec: ClusterSpec
+    workers: int | None
+
+
+@contextlib.contextmanager
+def _controlled(where: _Where) -> Iterator[Control]:
+    """The cluster, the progress and the brake of one verb; ^C twice is the way out of it all."""
+    try:
+        with (
+            brake() as stopping,
+            on_demand(where.spec, where.workers) as connect,
+            shown(Console(stderr=True)) as watch,
+        ):
+            yield Control(connect, watch, stopping)
+    except KeyboardInterrupt as error:
+        raise Stopped("stopped at once; what is done is kept, start the same command again to go on") from error
+
+
+def _execute(verb: Verb, prepared: Prepared, where: _Where) -> int:
     """Run a verb, say how it ended; the exit code."""
     return _closing(prepared, _perform(verb, prepared, where))
 
 
-def _perform(verb: Verb, prepared: Prepared, where: Where) -> Ended:
-    with where as connect, shown(Console(stderr=True)) as watch:
-        ended = verb(prepared, connect, watch)
+def _perform(verb: Verb, prepared: Prepared, where: _Where) -> Ended:
+    with _controlled(where) as control:
+        ended = verb(prepared, control)
     _say(report.ended_lines(ended))
     return ended
+
+
+def _watch_status(prepared: Prepared) -> None:
+    """Show the state of an output until no run goes on."""
+    console = Console()
+    while True:
+        began_s = time.monotonic()
+        standing = reporting.status(prepared)
+        if console.is_terminal:
+            console.clear()
+        _say(report.status_lines(standing, _now()))
+        if not any(note.is_alive(_now()) for note in standing.runs):
+            return
+        # To look must not cost more than a tenth of the time, on the largest of outputs.
+        time.sleep(max(_WATCH_EVERY_S, 9 * (time.monotonic() - began_s)))
 
 
 def _closing(prepared: Prepared, ended: Ended) -> int:
@@ -237,9 +287,12 @@ def _with_model(job: Job, model: str | None) -> Job:
     return replace(job, model=model) if model else job
 
 
-def _where(cluster: Path | None, workers: int | None) -> Where:
-    spec = read_cluster_file(cluster) if cluster else LocalSpec("local")
-    return on_demand(spec, workers)
+def _where(cluster: Path | None, workers: int | None) -> _Where:
+    return _Where(read_cluster_file(cluster) if cluster else LocalSpec("local"), workers)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _card_lines(card: ModelCard) -> Iterable[str]:

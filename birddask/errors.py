@@ -35,6 +35,14 @@ class TransientStorageError(BirddaskError):
     """Storage failed in a way that may pass: repeat the task."""
 
 
+class Stopped(BirddaskError):  # noqa: N818 - not an error, but it unwinds like one
+    """Somebody asked to stop: what is done is kept, the same command goes on."""
+
+
+class PoisonBlock(BirddaskError):  # noqa: N818 - named for what is wrong, as in the design
+    """A block that ends the process of every worker that tries it, even alone."""
+
+
 class MisalignedBlock(BirddaskError):  # noqa: N818 - named for what is wrong, as in the design
     """A write that is not a whole shard, or a block that is not of this store: a defect of birddask."""
 

@@ -46,7 +46,28 @@ class BlockFailed:
     message: str
 
 
-Event = Begun | Advanced | BlockFailed
+@dataclass(frozen=True)
+class Crew:
+    """The workers that there are, when their number has changed.
+
+    Attributes:
+        threads: of all workers; so many tasks run at a time.
+    """
+
+    workers: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Stalled:
+    """A task runs for much longer than tasks do; it is left running."""
+
+    what: str
+    worker: str
+    running_s: float
+
+
+Event = Begun | Advanced | BlockFailed | Crew | Stalled
 Watch = Callable[[Event], None]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from birddask.events import Advanced, Begun, BlockFailed, Event, Watch
+from birddask.events import Advanced, Begun, BlockFailed, Crew, Event, Stalled, Watch
 from birddask.report import span
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -37,17 +37,21 @@ class _Meter:
         self._quarantined = 0
         self._started_s = time.monotonic()
 
-    def add(self, advanced: Advanced) -> None:
-        self._done += advanced.count
-        self._audio_s += advanced.audio_s
-        self._quarantined += advanced.quarantined
+    def take(self, event: Event) -> None:
+        if isinstance(event, Advanced):
+            self._done += event.count
+            self._audio_s += event.audio_s
+            self._quarantined += event.quarantined
+        elif isinstance(event, BlockFailed):
+            self._failed += 1
 
-    def fail(self) -> None:
-        self._failed += 1
+    @property
+    def ended(self) -> int:
+        return self._done + self._failed
 
     @property
     def left(self) -> int | None:
-        return None if self.begun.total is None else self.begun.total - self._done - self._failed
+        return None if self.begun.total is None else self.begun.total - self.ended
 
     def text(self) -> str:
         elapsed_s = max(time.monotonic() - self._started_s, 1e-9)
@@ -56,9 +60,8 @@ class _Meter:
         if self._audio_s:
             parts.append(f"{self._audio_s / 3600:.2f} h of audio")
             parts.append(f"{self._audio_s / elapsed_s:.0f}x real time")
-        ended = self._done + self._failed
-        if ended and self.left:
-            parts.append(f"{span(elapsed_s / ended * self.left)} left")
+        if self.ended and self.left:
+            parts.append(f"{span(elapsed_s / self.ended * self.left)} left")
         if self._failed:
             parts.append(f"{self._failed} failed")
         if self._quarantined:
@@ -81,11 +84,10 @@ class _Lines:
             )
             self._print(f"{total}{_link(event)}")
             return
-        if isinstance(event, BlockFailed):
-            self._meter.fail()
-            self._print(f"block {event.block} failed: {event.message}")
-        else:
-            self._meter.add(event)
+        self._meter.take(event)
+        remark = _remark(event)
+        if remark:
+            self._print(remark)
         if time.monotonic() >= self._next_s or self._meter.left == 0:
             self._print(self._meter.text())
 
@@ -108,16 +110,25 @@ class _Bar:
                 self._print(f"dashboard: {event.dashboard}")
             self._task: TaskID = self._bar.add_task(event.activity, total=event.total, detail=self._meter.text())
             return
-        if isinstance(event, BlockFailed):
-            self._meter.fail()
-            self._print(f"block {event.block} failed: {event.message}")
-        else:
-            self._meter.add(event)
-        advance = 1 if isinstance(event, BlockFailed) else event.count
-        self._bar.update(self._task, advance=advance, detail=self._meter.text())
+        self._meter.take(event)
+        remark = _remark(event)
+        if remark:
+            self._print(remark)
+        self._bar.update(self._task, completed=self._meter.ended, detail=self._meter.text())
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _remark(event: Event) -> str | None:
+    match event:
+        case BlockFailed():
+            return f"block {event.block} failed: {event.message}"
+        case Stalled():
+            return f"{event.what} runs for {span(event.running_s)} already on {event.worker}"
+        case Crew():
+            return f"workers: {event.workers}, tasks at a time: {event.threads}"
+    return None
 
 
 def _link(event: Begun) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 from birddask.accounting import Accounting, RecordingCounts, StageCounts
 from birddask.documents import to_yaml
 from birddask.job import Job
 from birddask.stages.blocks import Ended
+from birddask.stages.notes import RunNote
 from birddask.stages.prepared import Prepared
-from birddask.stages.reporting import Intention
+from birddask.stages.reporting import Intention, Standing
 from birddask.stages.scanning import Growth
 
 
@@ -30,6 +32,34 @@ def accounting_lines(accounting: Accounting) -> Iterator[str]:
     yield _stage("scores", "scored", accounting.scores)
 
 
+def status_lines(standing: Standing, now: datetime) -> Iterator[str]:
+    """Law 4 for an output, and how its last runs stand."""
+    yield from accounting_lines(Accounting(standing.recordings, standing.mels, standing.scores))
+    for note in standing.runs:
+        if note.state == "running" or note is standing.runs[-1]:
+            yield from _run_lines(note, now)
+
+
+def _run_lines(note: RunNote, now: datetime) -> Iterator[str]:
+    where = f"{note.verb} of {note.began:%Y-%m-%d %H:%M:%S} UTC, process {note.process} on {note.host}"
+    progress = f"{note.activity}: {note.done}{f' of {note.total}' if note.total is not None else ''} {note.things}"
+    heard = span(max(0.0, note.silent_s(now)))
+    if note.is_alive(now):
+        yield f"running: {where}, {note.workers} workers; {progress}; heard {heard} ago"
+    elif note.state == "running":
+        yield (
+            f"broken off: {where}; nothing was heard of it for {heard}, so it was killed or can't "
+            f"reach the output; last of all {progress}"
+        )
+    else:
+        said = f": {note.message}" if note.message else ""
+        yield f"{note.state}: {where}, ended {note.heard:%Y-%m-%d %H:%M:%S}{said}"
+    for block, message in sorted(note.failures.items()):
+        yield f"  block {block} failed: {message}"
+    for stalled in note.stalled:
+        yield f"  ran for very long: {stalled}"
+
+
 def ended_lines(ended: Ended) -> Iterator[str]:
     """What a verb did, and how the output stands."""
     if ended.blocks:
@@ -42,6 +72,8 @@ def ended_lines(ended: Ended) -> Iterator[str]:
         yield from growth_lines(ended.growth)
     for block, message in sorted(ended.failures.items()):
         yield f"block {block} failed: {message}"
+    if ended.stopped:
+        yield "stopped as asked"
     if not ended.complete:
         yield _what_goes_on(ended.accounting)
     elif not ended.blocks:

@@ -6,16 +6,17 @@ import functools
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from birddask.errors import MelsLost, MisalignedBlock, RecordingError, StorageError
+from birddask.mels.ahead import ahead
 from birddask.mels.store import Mels, MelStore
 from birddask.mels.transform import FrontEnd
-from birddask.mels.waveform import ClipSound, clip_sounds
+from birddask.mels.waveform import ClipSound, Piece, read_pieces
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
 from birddask.plan import Block, ClipRule, Stretch
 from birddask.recordings.recording import Recording
@@ -83,18 +84,32 @@ class _BlockMels:
 
 @dataclass(frozen=True)
 class Unit:
-    """What is left to do of a block."""
+    """What is left to do of a block.
+
+    Attributes:
+        remake: mels that turn out to be lost are made again at once.
+    """
 
     block: Block
     make: bool
     score: bool
+    remake: bool = False
+
+    def __str__(self) -> str:
+        return f"block {self.block.number}"
 
 
 def perform(mel_work: MelWork, score_work: ScoreWork, unit: Unit) -> BlockReport:
-    """Do what is left of a block."""
-    if unit.make and unit.score:
-        return both(mel_work, score_work, unit.block)
-    return make_mels(mel_work, unit.block) if unit.make else classify(score_work, unit.block)
+    """Do what is left of a block; raises as the functions below."""
+    if not unit.score:
+        return make_mels(mel_work, unit.block)
+    if not unit.make:
+        try:
+            return classify(score_work, unit.block)
+        except MelsLost:
+            if not unit.remake:
+                raise
+    return both(mel_work, score_work, unit.block)
 
 
 def make_mels(work: MelWork, block: Block) -> BlockReport:
@@ -138,40 +153,56 @@ def clip_table_key(block: int) -> str:
     return f"clips/block-{block:06d}.parquet"
 
 
+def try_stretch(work: MelWork, stretch: Stretch) -> int:
+    """Make the mels of a stretch and throw them away: whether it ends the process; how many clips it has."""
+    front_end = ready_front_end(work.bundle)
+    for piece in read_pieces(work.archive, stretch, work.store.spec.clip):
+        for sound in piece.sounds():
+            front_end.mels(sound.waveform)
+    return stretch.clips
+
+
 def _compute(work: MelWork, block: Block) -> _BlockMels:
     front_end = ready_front_end(work.bundle)
     spec = work.store.spec
     mels = np.full((block.clips, *spec.shape), np.nan, spec.dtype)
     planned = _planned_rows(work.store, block)
-    outcomes = (outcome for stretch in block.stretches for outcome in _outcomes(work.archive, stretch, spec.clip))
-    rows = [
-        _fill(row, outcome, front_end, work, target)
-        for row, outcome, target in zip(planned, outcomes, mels, strict=True)
-    ]
+    rows: list[ClipRow] = []
+    read = ahead(_unchanged_pieces(work.archive, stretch, spec.clip) for stretch in block.stretches)
+    for stretch, pieces in zip(block.stretches, read, strict=True):
+        own = slice(len(rows), len(rows) + stretch.clips)
+        rows.extend(_made(work, front_end, planned[own], pieces, mels[own]))
     return _BlockMels(rows, mels)
 
 
-def _outcomes(archive: Folder, stretch: Stretch, rule: ClipRule) -> Iterator[ClipSound | RecordingError]:
-    """A sound for each clip of a stretch, or from some clip on the reason why there is none.
+def _made(
+    work: MelWork, front_end: FrontEnd, planned: Sequence[ClipRow], pieces: Iterator[Piece], mels: Mels
+) -> Iterator[ClipRow]:
+    """Compute the mels of a stretch; its rows, from some clip on perhaps with the reason why there are none.
 
     Raises:
         ConfigError: the archive itself can't be reached any more; that is no recording's fault.
     """
-    done = 0
+    places = zip(planned, mels, strict=True)
+    reason = ""
     try:
-        _require_unchanged(archive, stretch.recording)
-        for sound in clip_sounds(archive, stretch, rule):
-            yield sound
-            done += 1
+        for piece in pieces:
+            # Held for the whole piece: two threads that took turns clip by clip would then read and write together.
+            with _turn(work.computing):
+                for sound, (row, target) in zip(piece.sounds(), places, strict=False):
+                    yield _fill(row, sound, front_end, work.store, target)
     except RecordingError as error:
-        reason = error
+        reason = error.reason
     except (FileNotFoundError, StorageError) as error:
-        archive.require_readable("archive")
-        reason = RecordingError("forbidden" if isinstance(error, StorageError) else "vanished", str(error))
-    else:
-        return
-    for _ in range(stretch.clips - done):
-        yield reason
+        work.archive.require_readable("archive")
+        reason = "forbidden" if isinstance(error, StorageError) else "vanished"
+    for row, _ in places:
+        yield replace(row, status="quarantined", reason=reason)
+
+
+def _unchanged_pieces(archive: Folder, stretch: Stretch, rule: ClipRule) -> Iterator[Piece]:
+    _require_unchanged(archive, stretch.recording)
+    yield from read_pieces(archive, stretch, rule)
 
 
 def _require_unchanged(archive: Folder, recording: Recording) -> None:
@@ -203,17 +234,13 @@ def _planned_rows(store: MelStore, block: Block) -> list[ClipRow]:
     return rows
 
 
-def _fill(
-    row: ClipRow, outcome: ClipSound | RecordingError, front_end: FrontEnd, work: MelWork, target: Mels
-) -> ClipRow:
+def _fill(row: ClipRow, sound: ClipSound, front_end: FrontEnd, store: MelStore, target: Mels) -> ClipRow:
     """Compute the mels of a clip into ``target``, or say why not."""
-    if isinstance(outcome, RecordingError):
-        return replace(row, status="quarantined", reason=outcome.reason)
-    quality = outcome.quality
+    quality = sound.quality
     if quality is None:
         return replace(row, status="silent")
-    with np.errstate(invalid="ignore"), _turn(work.computing):
-        mels = work.store.to_stored(front_end.mels(outcome.waveform))
+    with np.errstate(invalid="ignore"):
+        mels = store.to_stored(front_end.mels(sound.waveform))
     if not np.isfinite(mels).all():
         return replace(row, status="quarantined", reason="not_finite")
     target[:] = mels

@@ -8,7 +8,7 @@ import pytest
 from distributed import Client
 
 from birddask.clusters import LocalSpec, connect
-from birddask.engine import Connect
+from birddask.engine import Control
 from birddask.models.cache import cached_models, models_folder
 from birddask.models.library import get_model
 from birddask.storage import Folder
@@ -49,8 +49,8 @@ def client() -> Iterator[Client]:
 
 
 @pytest.fixture
-def connected(client: Client) -> Connect:
-    return lambda: client
+def control(client: Client) -> Control:
+    return Control(lambda: client)
 
 
 @pytest.fixture(autouse=True)

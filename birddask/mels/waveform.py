@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from birddask.recordings.reader import bytes_per_frame, open_samples
 from birddask.storage import Folder
 
 # One read: large enough for a bucket's latency, small against a worker's memory at any rate and length.
-_PIECE_BYTES = 16 << 20
+_PIECE_BYTES = 8 << 20
 # Squares of float samples below this vanish in float32.
 _FAINTEST_POWER = 1e-38
 # The largest 16-bit sample.
@@ -50,8 +50,34 @@ class ClipSound:
     quality: Quality | None
 
 
-def clip_sounds(archive: Folder, stretch: Stretch, rule: ClipRule) -> Iterator[ClipSound]:
-    """The clips of a stretch in order.
+@dataclass(frozen=True)
+class Piece:
+    """Consecutive clips of a stretch, and the samples that they are made from.
+
+    Attributes:
+        samples: float32 (frames,) at the recording's own rate, from ``first_frame`` of the recording on.
+        spans: of the clips.
+    """
+
+    samples: NDArray[np.float32]
+    first_frame: int
+    spans: Sequence[InputSpan]
+    recording_rate_hz: int
+    rule: ClipRule
+
+    def sounds(self) -> Iterator[ClipSound]:
+        """The clips in order; computes, and reads nothing."""
+        for span in self.spans:
+            frames = self.samples[span.first_frame - self.first_frame : span.end_frame - self.first_frame]
+            waveform = resample_clip(
+                frames, span, self.rule.length_samples, self.rule.sample_rate_hz, self.recording_rate_hz
+            )
+            own = self.samples[span.own_first_frame - self.first_frame : span.own_end_frame - self.first_frame]
+            yield ClipSound(waveform, _quality(own))
+
+
+def read_pieces(archive: Folder, stretch: Stretch, rule: ClipRule) -> Iterator[Piece]:
+    """The clips of a stretch in order, a few seconds' work at a time; each step reads, and computes nothing.
 
     Raises:
         RecordingError: the recording can't be read, from here on.
@@ -69,32 +95,21 @@ def clip_sounds(archive: Folder, stretch: Stretch, rule: ClipRule) -> Iterator[C
         for clip in range(stretch.first_clip, stretch.first_clip + stretch.clips)
     ]
     with open_samples(archive, recording) as read:
-        for piece in _pieces(spans, _PIECE_BYTES // bytes_per_frame(recording)):
-            first, end = piece[0].first_frame, piece[-1].end_frame
-            samples = read(first, end - first)
-            for span in piece:
-                frames = samples[span.first_frame - first : span.end_frame - first]
-                waveform = resample_clip(
-                    frames,
-                    span,
-                    rule.length_samples,
-                    rule.sample_rate_hz,
-                    recording.sample_rate_hz,
-                )
-                own = samples[span.own_first_frame - first : span.own_end_frame - first]
-                yield ClipSound(waveform, _quality(own))
+        for run in _runs(spans, _PIECE_BYTES // bytes_per_frame(recording)):
+            first, end = run[0].first_frame, run[-1].end_frame
+            yield Piece(read(first, end - first), first, run, recording.sample_rate_hz, rule)
 
 
-def _pieces(spans: list[InputSpan], frames_at_most: int) -> Iterator[list[InputSpan]]:
+def _runs(spans: list[InputSpan], frames_at_most: int) -> Iterator[list[InputSpan]]:
     """Runs of consecutive spans that together fit, at least one span each."""
-    piece: list[InputSpan] = []
+    run: list[InputSpan] = []
     for span in spans:
-        if piece and span.end_frame - piece[0].first_frame > frames_at_most:
-            yield piece
-            piece = []
-        piece.append(span)
-    if piece:
-        yield piece
+        if run and span.end_frame - run[0].first_frame > frames_at_most:
+            yield run
+            run = []
+        run.append(span)
+    if run:
+        yield run
 
 
 def _quality(samples: NDArray[np.float32]) -> Quality | None:

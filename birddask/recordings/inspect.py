@@ -85,6 +85,15 @@ def inspect(archive: Folder, cards: Cards, file: FoundFile, rule: ScanRule) -> S
     return _row(content, replace(about, detail=content.detail), cards, rule)
 
 
+def crashed(archive: Folder, file: FoundFile, rule: ScanRule) -> Scanned:
+    """The row of a file that can't be inspected because that ends the process; only its first bytes are read."""
+    first = archive.read_range(file.key, 0, min(_DIGESTED_BYTES, file.size_bytes))
+    found = Recording(row_path(file.key), file.size_bytes, "quarantined", "crashes")
+    site = site_of(found.path, rule.site_pattern) or UNKNOWN
+    about = About(modified_us=file.modified_us, head_digest=_head_digest(file.size_bytes, first))
+    return Scanned(replace(found, site=site), about)
+
+
 def row_path(key: str) -> str:
     """The key of a file as its row names it: bytes of the name that are not UTF-8 are spelled out."""
     return key.encode("utf-8", "backslashreplace").decode()

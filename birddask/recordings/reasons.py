@@ -12,6 +12,7 @@ QUARANTINED: Mapping[str, str] = {
     "no_audio": "the header is whole but no samples follow",
     "unsupported_format": "a sound format that birddask does not read",
     "unreadable": "the decoder refuses it",
+    "crashes": "the decoder ends its process, again and again",
     "unknown_length": "the header does not say how long it is",
     "impossible_length": "a triggered recording that claims more silence than a recording can have",
     "unfinished": "a `data` file that the recorder had no time to complete and name",

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 
 from birddask.accounting import Accounting, account
-from birddask.documents import to_mapping
-from birddask.engine import Connect, Done, Outcome, dashboard_link, run_tasks, threads_per_worker
-from birddask.errors import MelsLost
-from birddask.events import Advanced, Begun, BlockFailed, Watch
+from birddask.engine import Control, Done, Failed, dashboard_link, run_tasks, threads_per_worker
+from birddask.errors import PoisonBlock, Stopped
+from birddask.events import Advanced, Begun, BlockFailed
 from birddask.mels.store import MelStore
 from birddask.outputs import existing_store, read_scans
 from birddask.plan import Block
+from birddask.stages.notes import Notebook, noted
 from birddask.stages.prepared import Committed, Prepared, committed, plan, require_scanned
 from birddask.stages.scanning import Growth, scan
 from birddask.table.results import block_numbers
-from birddask.tasks import BlockReport, MelWork, ScoreWork, Unit, perform
+from birddask.tasks import BlockReport, MelWork, ScoreWork, Unit, perform, try_stretch
 
 
 @dataclass(frozen=True)
@@ -34,6 +31,7 @@ class Ended:
         blocks: done in this run.
         audio_s: length of the clips in them.
         failures: messages by block.
+        stopped: somebody asked for it before all was done.
         growth: of the archive, from a verb that scans.
     """
 
@@ -43,6 +41,7 @@ class Ended:
     audio_s: float
     wall_s: float
     failures: Mapping[int, str]
+    stopped: bool = False
     growth: Growth | None = None
 
 
@@ -52,54 +51,60 @@ class _Verb:
 
     Attributes:
         left: what is left for it to do of a block.
-        remakes: mels that were lost are made again at once.
     """
 
     name: str
     left: Callable[[Committed, Block], Unit | None]
-    remakes: bool = False
 
 
-_RUN = _Verb("run", Committed.left_to_run, remakes=True)
+_RUN = _Verb("run", Committed.left_to_run)
 _MELS = _Verb("mels", Committed.left_to_make)
 _CLASSIFY = _Verb("classify", Committed.left_to_score)
 
 
-def run(prepared: Prepared, connect: Connect, watch: Watch, *, refreshed: bool = False) -> Ended:
+def run(prepared: Prepared, control: Control, *, refreshed: bool = False) -> Ended:
     """Scan, then make and score all that is pending, both halves of a block in one task.
 
     Args:
         prepared: the job.
-        connect: gives the cluster.
-        watch: is told of the progress.
+        control: how to run.
         refreshed: recordings that changed since they were scanned are made anew.
 
     Raises:
         ConfigError: the archive, the output or the model can't be used.
         ModelError: the model does not work on a worker.
+        Stopped: somebody asked for it during the scan.
+        BirddaskError: the run could not go on.
     """
-    growth = scan(prepared.job, connect, watch, refreshed=refreshed)
-    return replace(_do(_RUN, prepared, _grown_store(prepared), connect, watch), growth=growth)
+    prepared.job.archive_folder.require_readable("archive")
+    prepared.job.output_folder.require_writable("output")
+    with noted(_RUN.name, prepared) as notebook:
+        noting = replace(control, watch=notebook.watching(control.watch))
+        growth = scan(prepared.job, noting, refreshed=refreshed)
+        return replace(_do(_RUN, prepared, _grown_store(prepared), noting, notebook), growth=growth)
 
 
-def build_mels(prepared: Prepared, connect: Connect, watch: Watch) -> Ended:
+def build_mels(prepared: Prepared, control: Control) -> Ended:
     """Make the mels that are pending of the recordings that were scanned; raises as ``run``."""
     prepared.job.archive_folder.require_readable("archive")
-    return _do(_MELS, prepared, _grown_store(prepared), connect, watch)
+    prepared.job.output_folder.require_writable("output")
+    with noted(_MELS.name, prepared) as notebook:
+        noting = replace(control, watch=notebook.watching(control.watch))
+        return _do(_MELS, prepared, _grown_store(prepared), noting, notebook)
 
 
-def classify(prepared: Prepared, connect: Connect, watch: Watch) -> Ended:
+def classify(prepared: Prepared, control: Control) -> Ended:
     """Score the mels that are there, without the archive; raises as ``run``."""
     store = existing_store(prepared.job.output_folder, prepared.card.mels)
     prepared.job.output_folder.require_writable("output")
-    return _do(_CLASSIFY, prepared, store, connect, watch)
+    with noted(_CLASSIFY.name, prepared) as notebook:
+        noting = replace(control, watch=notebook.watching(control.watch))
+        return _do(_CLASSIFY, prepared, store, noting, notebook)
 
 
 def _grown_store(prepared: Prepared) -> MelStore:
     """The store, made if need be, with room for all planned blocks."""
-    output = prepared.job.output_folder
-    output.require_writable("output")
-    scans = read_scans(output)
+    scans = read_scans(prepared.job.output_folder)
     require_scanned(prepared.job, scans)
     store = prepared.store()
     store.create()
@@ -107,80 +112,84 @@ def _grown_store(prepared: Prepared) -> MelStore:
     return store
 
 
-def _do(verb: _Verb, prepared: Prepared, store: MelStore, connect: Connect, watch: Watch) -> Ended:
-    """Work off the blocks of which something is left, count the output, record the run."""
-    began, clock = datetime.now(UTC), time.perf_counter()
+def _do(verb: _Verb, prepared: Prepared, store: MelStore, control: Control, notebook: Notebook) -> Ended:
+    """Work off the blocks of which something is left, count the output, note how it ended."""
+    began_s = time.perf_counter()
     scans = read_scans(prepared.job.output_folder)
     done = committed(prepared, store)
 
     def units() -> Iterator[Unit]:
         return (unit for block in plan(scans, store) if (unit := verb.left(done, block)))
 
-    shift = _Shift(verb, watch)
+    shift = _Shift(verb, prepared, store, control)
     blocks = sum(1 for _ in units())
+    stopped = False
     if blocks:
-        client = connect()
-        watch(Begun(verb.name, blocks, "blocks", dashboard_link(client)))
-        computing = max(1, threads_per_worker(client) // 2)
-        mel_work = MelWork(prepared.job.archive_folder, store, prepared.bundle, computing)
-        score_work = ScoreWork(store, prepared.results, prepared.bundle, computing)
-        task = functools.partial(perform, mel_work, score_work)
-        lost = shift.work_off(run_tasks(client, verb.name, task, units()))
-        shift.work_off(run_tasks(client, verb.name, task, lost))
+        control.watch(Begun(verb.name, blocks, "blocks", dashboard_link(control.connect())))
+        try:
+            shift.work_off(units())
+        except Stopped:
+            stopped = True
     parts = block_numbers(prepared.results.folder)
     accounting = account(scans, plan(scans, store), store, parts)
-    ended = Ended(
+    complete = (accounting.mels if verb is _MELS else accounting.scores).complete
+    notebook.close("complete" if complete else "stopped" if stopped else "incomplete", accounting=accounting)
+    return Ended(
         accounting=accounting,
-        complete=(accounting.mels if verb is _MELS else accounting.scores).complete,
+        complete=complete,
         blocks=shift.blocks,
         audio_s=shift.audio_s,
-        wall_s=time.perf_counter() - clock,
+        wall_s=time.perf_counter() - began_s,
         failures=shift.failures,
+        stopped=stopped,
     )
-    _record(verb, prepared, began, ended)
-    return ended
 
 
 class _Shift:
-    """Running totals of the blocks that a verb works off."""
+    """The blocks that a verb works off, and running totals of them."""
 
-    def __init__(self, verb: _Verb, watch: Watch) -> None:
+    def __init__(self, verb: _Verb, prepared: Prepared, store: MelStore, control: Control) -> None:
         self._verb = verb
-        self._watch = watch
+        self._prepared = prepared
+        self._store = store
+        self._control = control
         self.blocks = 0
         self.audio_s = 0.0
         self.failures: dict[int, str] = {}
 
-    def work_off(self, outcomes: Iterable[Outcome[Unit, BlockReport]]) -> list[Unit]:
-        """Add outcomes to the totals; returns what must be made again because its mels were lost."""
-        lost: list[Unit] = []
-        for outcome in outcomes:
-            block = outcome.item.block
+    def work_off(self, units: Iterable[Unit]) -> None:
+        """Do them on the cluster."""
+        computing = max(1, threads_per_worker(self._control.connect()) // 2)
+        mel_work = MelWork(self._prepared.job.archive_folder, self._store, self._prepared.bundle, computing)
+        score_work = ScoreWork(self._store, self._prepared.results, self._prepared.bundle, computing)
+        poisonous: list[Failed[Unit]] = []
+        for outcome in run_tasks(
+            self._control, self._verb.name, functools.partial(perform, mel_work, score_work), units
+        ):
             if isinstance(outcome, Done):
-                report = outcome.result
-                self.blocks += 1
-                self.audio_s += report.audio_s
-                self._watch(Advanced(1, report.audio_s, report.quarantined))
-            elif isinstance(outcome.error, MelsLost) and self._verb.remakes:
-                lost.append(Unit(block, make=True, score=True))
+                self._add(outcome.result)
+            elif isinstance(outcome.error, PoisonBlock):
+                poisonous.append(outcome)
             else:
-                self.failures[block.number] = outcome.message
-                self._watch(BlockFailed(block.number, outcome.message))
-        return lost
+                self._fail(outcome, outcome.message)
+        for failed in poisonous:
+            self._fail(failed, f"{failed.message}{self._culprits(mel_work, failed.item)}")
 
+    def _add(self, report: BlockReport) -> None:
+        self.blocks += 1
+        self.audio_s += report.audio_s
+        self._control.watch(Advanced(1, report.audio_s, report.quarantined))
 
-def _record(verb: _Verb, prepared: Prepared, began: datetime, ended: Ended) -> None:
-    """Leave a note of the run in the output."""
-    note = {
-        "verb": verb.name,
-        "began": began.isoformat(timespec="seconds"),
-        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-        "birddask": importlib.metadata.version("birddask"),
-        "job": to_mapping(prepared.job),
-        "model_fingerprint": prepared.card.fingerprint,
-        "mel_spec_fingerprint": prepared.card.mels.fingerprint,
-        **asdict(ended),
-    }
-    content = json.dumps(note, indent=2) + "\n"
-    key = f"runs/{began:%Y%m%dT%H%M%S%fZ}-{verb.name}.json"
-    prepared.job.output_folder.publish(key, content.encode())
+    def _fail(self, failed: Failed[Unit], message: str) -> None:
+        number = failed.item.block.number
+        self.failures[number] = message
+        self._control.watch(BlockFailed(number, message))
+
+    def _culprits(self, work: MelWork, unit: Unit) -> str:
+        """Which recordings of a block end the process, each tried by itself."""
+        task = functools.partial(try_stretch, work)
+        tried = run_tasks(self._control, "try", task, unit.block.stretches)
+        guilty = [outcome.item.recording.path for outcome in tried if isinstance(outcome, Failed)]
+        if not guilty:
+            return "; none of its recordings does so by itself"
+        return f"; it is due to {', '.join(guilty)}: take that out of the archive and start the same command again"

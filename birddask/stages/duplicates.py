@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from birddask.engine import Connect, Failed, run_tasks
+from birddask.engine import Control, Failed, run_tasks
 from birddask.errors import BirddaskError
 from birddask.outputs import Scans
 from birddask.recordings.recording import Recording, Scanned
@@ -29,9 +30,9 @@ _PIECE_BYTES = 8 << 20
 class Copies:
     """Recognises copies of earlier recordings, table after table."""
 
-    def __init__(self, archive: Folder, known: Known, connect: Connect) -> None:
+    def __init__(self, archive: Folder, known: Known, control: Control) -> None:
         self._archive = archive
-        self._connect = connect
+        self._control = control
         self._earlier = known.identities
 
     def marked(self, scans: Scans, rows: Sequence[Scanned]) -> list[Scanned]:
@@ -78,10 +79,10 @@ class Copies:
             return []
         task = functools.partial(_numbered_digest, self._archive)
         digests: dict[int, str | None] = {}
-        for outcome in run_tasks(self._connect(), "compare", task, enumerate(recordings)):
+        for outcome in run_tasks(self._control, "compare", task, map(_Numbered, itertools.count(), recordings)):
             if isinstance(outcome, Failed):
-                raise BirddaskError(f"{outcome.item[1].path} can't be compared with its copy: {outcome.message}")
-            digests[outcome.item[0]] = outcome.result
+                raise BirddaskError(f"{outcome.item} can't be compared with its copy: {outcome.message}")
+            digests[outcome.item.number] = outcome.result
         return [digests[number] for number in range(len(recordings))]
 
 
@@ -92,6 +93,15 @@ class _Suspect:
     identity: bytes
     recording: Recording
     row: int | None
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    number: int
+    recording: Recording
+
+    def __str__(self) -> str:
+        return self.recording.path
 
 
 def content_digest(archive: Folder, recording: Recording) -> str | None:
@@ -115,8 +125,8 @@ def content_digest(archive: Folder, recording: Recording) -> str | None:
     return digest.hexdigest() if sounding else None
 
 
-def _numbered_digest(archive: Folder, item: tuple[int, Recording]) -> str | None:
-    return content_digest(archive, item[1])
+def _numbered_digest(archive: Folder, numbered: _Numbered) -> str | None:
+    return content_digest(archive, numbered.recording)
 
 
 def _as_duplicate(row: Scanned, original: str) -> Scanned:

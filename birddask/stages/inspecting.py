@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from birddask.engine import Connect, Failed, dashboard_link, run_tasks
-from birddask.errors import BirddaskError
-from birddask.events import Advanced, Begun, Watch
+from birddask.engine import Control, Failed, dashboard_link, run_tasks
+from birddask.errors import BirddaskError, PoisonBlock
+from birddask.events import Advanced, Begun
 from birddask.job import Job
 from birddask.recordings.cards import Cards
-from birddask.recordings.inspect import ScanRule, inspect
+from birddask.recordings.inspect import ScanRule, crashed, inspect
 from birddask.recordings.recording import Scanned
 from birddask.stages.known import Known
 from birddask.storage import Folder, FoundFile
@@ -34,6 +34,9 @@ class _Group:
     number: int
     listed: Sequence[Listed]
 
+    def __str__(self) -> str:
+        return f"{len(self.listed)} files from {self.listed[0].file.key} on"
+
 
 def listed_files(job: Job, known: Known) -> Iterator[Listed]:
     """All files of the archive, apart from the output where it lies inside the archive."""
@@ -50,7 +53,7 @@ def listed_files(job: Job, known: Known) -> Iterator[Listed]:
     archive.require_readable("archive")
 
 
-def inspected(job: Job, files: Iterable[Listed], connect: Connect, watch: Watch) -> Iterator[tuple[Listed, Scanned]]:
+def inspected(job: Job, files: Iterable[Listed], control: Control) -> Iterator[tuple[Listed, Scanned]]:
     """Each file with its row, in order; a cluster is asked for only if there is a file.
 
     Raises:
@@ -60,19 +63,21 @@ def inspected(job: Job, files: Iterable[Listed], connect: Connect, watch: Watch)
     first = list(itertools.islice(waiting, 1))
     if not first:
         return
-    client = connect()
-    watch(Begun("scan", None, "files", dashboard_link(client)))
+    control.watch(Begun("scan", None, "files", dashboard_link(control.connect())))
     task = functools.partial(_inspect_group, job.archive_folder, job.scan_rule())
     groups = _groups(itertools.chain(first, waiting))
     early: dict[int, tuple[_Group, list[Scanned]]] = {}
     following = 0
-    for outcome in run_tasks(client, "scan", task, groups):
+    for outcome in run_tasks(control, "scan", task, groups):
         group = outcome.item
-        if isinstance(outcome, Failed):
-            near = group.listed[0].file.key
-            raise BirddaskError(f"the scan stopped near {near}: {outcome.message}; start it again to go on")
-        early[group.number] = (group, outcome.result)
-        watch(Advanced(len(group.listed)))
+        if not isinstance(outcome, Failed):
+            rows = outcome.result
+        elif isinstance(outcome.error, PoisonBlock):
+            rows = _one_by_one(job, task, group, control)
+        else:
+            raise _stopped(group, outcome)
+        early[group.number] = (group, rows)
+        control.watch(Advanced(len(group.listed)))
         while following in early:
             ready, rows = early.pop(following)
             yield from zip(ready.listed, rows, strict=True)
@@ -85,6 +90,23 @@ def _groups(files: Iterator[Listed]) -> Iterator[_Group]:
         if not group:
             return
         yield _Group(number, group)
+
+
+def _one_by_one(job: Job, task: Callable[[_Group], list[Scanned]], group: _Group, control: Control) -> list[Scanned]:
+    """The rows of a group that ended its worker; only the file that does so by itself is quarantined for it."""
+    rows: dict[int, Scanned] = {}
+    for outcome in run_tasks(control, "scan", task, (_Group(n, [each]) for n, each in enumerate(group.listed))):
+        if not isinstance(outcome, Failed):
+            (rows[outcome.item.number],) = outcome.result
+        elif isinstance(outcome.error, PoisonBlock):
+            rows[outcome.item.number] = crashed(job.archive_folder, outcome.item.listed[0].file, job.scan_rule())
+        else:
+            raise _stopped(outcome.item, outcome)
+    return [rows[number] for number in range(len(group.listed))]
+
+
+def _stopped(group: _Group, failed: Failed[_Group]) -> BirddaskError:
+    return BirddaskError(f"the scan stopped at {group}: {failed.message}; start it again to go on")
 
 
 def _inspect_group(archive: Folder, rule: ScanRule, group: _Group) -> list[Scanned]:

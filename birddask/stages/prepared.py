@@ -88,7 +88,7 @@ class Committed:
         """What is left of a block for the whole way."""
         make = block.number not in self.made
         score = make or block.number not in self.scored
-        return Unit(block, make, score) if score else None
+        return Unit(block, make, score, remake=True) if score else None
 
     def left_to_make(self, block: Block) -> Unit | None:
         """What is left of a block up to its mels."""

@@ -11,8 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from birddask.engine import Connect
-from birddask.events import Watch
+from birddask.engine import Control
 from birddask.job import Job
 from birddask.mels.store import MelStore, open_store
 from birddask.outputs import Scans, read_scans, stores
@@ -30,14 +29,13 @@ from birddask.tasks import clip_table_key
 _SUPERSEDED = "superseded"
 
 
-def refresh(job: Job, rule: str, connect: Connect, watch: Watch) -> None:
+def refresh(job: Job, rule: str, control: Control) -> None:
     """Mark the rows that the archive, or the job's rule, has overtaken.
 
     Args:
         job: whose archive is looked through.
         rule: the fingerprint of its scan rule.
-        connect: gives the cluster.
-        watch: is told of the progress.
+        control: how to run.
 
     Raises:
         ConfigError: the archive can't be read.
@@ -56,7 +54,7 @@ def refresh(job: Job, rule: str, connect: Connect, watch: Watch) -> None:
 
     table = functools.lru_cache(maxsize=2)(lambda number: read_scanned(scans.content(number)))
     overtaken: dict[int, set[int]] = defaultdict(set)
-    for listed, fresh in inspected(job, doubtful(), connect, watch):
+    for listed, fresh in inspected(job, doubtful(), control):
         position = known.position(listed.handle)
         if not _same(table(position.table)[position.row], fresh):
             overtaken[position.table].add(position.row)

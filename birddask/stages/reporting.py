@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from birddask.accounting import Accounting, RecordingCounts, account, count_recordings
-from birddask.engine import Connect
-from birddask.events import Watch
+from birddask.accounting import RecordingCounts, StageCounts, account, count_recordings
+from birddask.engine import Control
 from birddask.mels.store import MelStore
 from birddask.outputs import read_scans
 from birddask.stages.calibration import clips_per_s
 from birddask.stages.known import Known
+from birddask.stages.notes import RunNote, recent_notes
 from birddask.stages.prepared import Prepared, committed, plan, require_scanned
 from birddask.stages.scanning import look, rule_fingerprint
 from birddask.table.results import block_numbers
@@ -49,7 +49,21 @@ class Intention:
     worker_s: float
 
 
-def status(prepared: Prepared) -> Accounting:
+@dataclass(frozen=True)
+class Standing:
+    """How an output stands.
+
+    Attributes:
+        runs: the last few, the latest last.
+    """
+
+    recordings: RecordingCounts
+    mels: StageCounts
+    scores: StageCounts
+    runs: tuple[RunNote, ...]
+
+
+def status(prepared: Prepared) -> Standing:
     """The state of the output, from what lies in it.
 
     Raises:
@@ -58,10 +72,12 @@ def status(prepared: Prepared) -> Accounting:
     store = prepared.store()
     scans = read_scans(prepared.job.output_folder)
     require_scanned(prepared.job, scans)
-    return account(scans, plan(scans, store), store, block_numbers(prepared.results.folder))
+    counted = account(scans, plan(scans, store), store, block_numbers(prepared.results.folder))
+    notes = recent_notes(prepared.job.output_folder)
+    return Standing(counted.recordings, counted.mels, counted.scores, tuple(notes))
 
 
-def intend(prepared: Prepared, connect: Connect, watch: Watch) -> Intention:
+def intend(prepared: Prepared, control: Control) -> Intention:
     """What ``run`` would do.
 
     Raises:
@@ -73,8 +89,7 @@ def intend(prepared: Prepared, connect: Connect, watch: Watch) -> Intention:
         job,
         Known(read_scans(job.output_folder)),
         lambda scans, rows: scans.imagine(rows, rule),
-        connect,
-        watch,
+        control,
     )
     store = prepared.store()
     done = committed(prepared, store)

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 
-from birddask.engine import Connect
-from birddask.events import Watch
+from birddask.engine import Control
 from birddask.fingerprint import fingerprint
 from birddask.job import Job
 from birddask.outputs import Scans, read_scans
@@ -45,15 +44,14 @@ class Growth:
     rule_changed: bool
 
 
-def scan(job: Job, connect: Connect, watch: Watch, *, refreshed: bool = False) -> Growth:
+def scan(job: Job, control: Control, *, refreshed: bool = False) -> Growth:
     """Bring the recordings tables up to date with the archive.
 
     Tables are written one by one in the order of the listing; after a kill the next scan goes on behind the last one.
 
     Args:
         job: what to scan, and by which rule.
-        connect: gives the cluster.
-        watch: is told of the progress.
+        control: how to run.
         refreshed: recordings that changed, in content or by the job's rule, get new rows and are made anew.
 
     Raises:
@@ -62,11 +60,11 @@ def scan(job: Job, connect: Connect, watch: Watch, *, refreshed: bool = False) -
     output, rule = job.output_folder, rule_fingerprint(job)
     output.require_writable("output")
     if refreshed:
-        refresh(job, rule, connect, watch)
+        refresh(job, rule, control)
     known = Known(read_scans(output))
     if known.superseded:
         retire_superseded(output, known.scans)
-    _, growth = look(job, known, lambda scans, rows: scans.append(rows, rule), connect, watch)
+    _, growth = look(job, known, lambda scans, rows: scans.append(rows, rule), control)
     return growth
 
 
@@ -75,21 +73,20 @@ def rule_fingerprint(job: Job) -> str:
     return fingerprint(asdict(job.scan_rule()))
 
 
-def look(job: Job, known: Known, add: Add, connect: Connect, watch: Watch) -> tuple[Scans, Growth]:
+def look(job: Job, known: Known, add: Add, control: Control) -> tuple[Scans, Growth]:
     """Go once over the archive; rows of new files are added table by table, copies marked.
 
     Args:
         job: what to scan, and by which rule.
         known: from earlier scans.
         add: adds a table.
-        connect: gives the cluster.
-        watch: is told of the progress.
+        control: how to run.
 
     Raises:
         ConfigError: the archive can't be read.
     """
     scans = known.scans
-    copies = Copies(job.archive_folder, known, connect)
+    copies = Copies(job.archive_folder, known, control)
     changed: list[int] = []
 
     def new_rows() -> Iterator[Scanned]:
@@ -98,7 +95,7 @@ def look(job: Job, known: Known, add: Add, connect: Connect, watch: Watch) -> tu
             for listed in listed_files(job, known)
             if listed.handle < 0 or known.may_differ(listed.handle, listed.file)
         )
-        for listed, row in inspected(job, doubtful, connect, watch):
+        for listed, row in inspected(job, doubtful, control):
             if listed.handle < 0:
                 yield row
             elif known.differs(listed.handle, row.recording.size_bytes, row.about.head_digest):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from birddask import Job, LocalSpec, prepare, run
 from birddask.clusters import connect
-from birddask.events import unwatched
+from birddask.engine import Control
 from birddask.job import StorageOptions
 from tests.benchmarks.scaling_and_memory import repeat
 from tests.support.proxy import FaultProxy, Rule, fault_proxy
@@ -32,7 +32,7 @@ _BLOCK_MIB = 16
 def times_real_time(job: Job, workers: int) -> float:
     """Seconds of audio a second of a first pass."""
     with connect(LocalSpec("local"), workers) as client:
-        ended = run(prepare(job), lambda: client, unwatched)
+        ended = run(prepare(job), Control(lambda: client))
         assert ended.complete
         return ended.audio_s / ended.wall_s
 

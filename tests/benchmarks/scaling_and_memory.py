@@ -18,7 +18,7 @@ from pathlib import Path
 
 from birddask import Job, LocalSpec, prepare, run
 from birddask.clusters import connect
-from birddask.events import unwatched
+from birddask.engine import Control
 
 
 def repeat(sound: Path, target: Path, seconds: float) -> None:
@@ -38,7 +38,7 @@ def measure(archive: Path, workers: int, block_mib: float) -> tuple[float, float
     """Seconds of audio a second of a first pass, and the largest peak memory of a worker in MiB."""
     with tempfile.TemporaryDirectory() as output, connect(LocalSpec("local"), workers) as client:
         prepared = prepare(Job(str(archive), output, "birdnet-v2.4", block_mib=block_mib))
-        ended = run(prepared, lambda: client, unwatched)
+        ended = run(prepared, Control(lambda: client))
         peaks = client.run(lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         return ended.audio_s / ended.wall_s, max(peaks.values())
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from birddask import Job, LocalSpec, scan
 from birddask.clusters import connect
-from birddask.events import unwatched
+from birddask.engine import Control
 
 _IN_A_FOLDER = 1000
 
@@ -60,7 +60,7 @@ def main() -> None:
         with connect(LocalSpec("local"), options.workers) as client:
             for name in ("first", "second"):
                 began = time.perf_counter()
-                growth = scan(job, lambda: client, unwatched)
+                growth = scan(job, Control(lambda: client))
                 wall_s = time.perf_counter() - began
                 print(f"{name} scan: {options.files / wall_s:.0f} files/s, {growth.new} new, {growth.changed} changed")
             workers = client.run(lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -11,8 +11,7 @@ from typing import Literal
 import pytest
 
 from birddask import Job, open_probabilities, prepare, run
-from birddask.engine import Connect
-from birddask.events import unwatched
+from birddask.engine import Control
 from birddask.storage import Folder
 
 SOUNDSCAPE = "birdnet_soundscape.flac"
@@ -73,14 +72,14 @@ def test_a_run_meets_every_stored_score(
     dtype: Literal["float32", "float16"],
     shared: Path,
     birdnet: Folder,
-    connected: Connect,
+    control: Control,
     tmp_path: Path,
 ) -> None:
     archive = tmp_path / "archive"
     archive.mkdir()
     (archive / SOUNDSCAPE).symlink_to(shared / "birds" / SOUNDSCAPE)
     job = Job(str(archive), str(tmp_path / "out"), birdnet.url, overlap_s=overlap_s, dtype=dtype, floor=FLOOR)
-    assert run(prepare(job), connected, unwatched).complete
+    assert run(prepare(job), control).complete
     rows = open_probabilities(job.output).to_table().to_pylist()
     ours = {(row["offset_us"], row["label"]): row["probability"] for row in rows}
     sets = stored_sets(shared / "birds" / "birdnet_soundscape.expected.json")[overlap_s]

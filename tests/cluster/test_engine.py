@@ -17,7 +17,7 @@ from distributed import Client, LocalCluster
 from distributed import client as distributed_client
 
 from birddask.clusters import ExistingSpec, LocalSpec, connect
-from birddask.engine import Done, Failed, dashboard_link, run_tasks
+from birddask.engine import Control, Done, Failed, dashboard_link, run_tasks
 from birddask.errors import BirddaskError, ModelError, RecordingError, TransientStorageError
 
 WINDOW = 64
@@ -57,23 +57,23 @@ class Counted:
 
 
 def test_every_item_comes_back_once_with_its_result(client: Client) -> None:
-    outcomes = list(run_tasks(client, "square", square, range(200)))
+    outcomes = list(run_tasks(Control(lambda: client), "square", square, range(200)))
     assert {outcome.item for outcome in outcomes} == set(range(200))
     assert len(outcomes) == 200
     assert all(isinstance(outcome, Done) and outcome.result == outcome.item**2 for outcome in outcomes)
 
 
 def test_nothing_to_do_is_no_trouble(client: Client) -> None:
-    assert list(run_tasks(client, "square", square, [])) == []
+    assert list(run_tasks(Control(lambda: client), "square", square, [])) == []
 
 
 def test_equal_items_are_not_mistaken_for_one_another(client: Client) -> None:
-    assert [outcome.item for outcome in run_tasks(client, "square", square, [3, 3, 3])] == [3, 3, 3]
+    assert [outcome.item for outcome in run_tasks(Control(lambda: client), "square", square, [3, 3, 3])] == [3, 3, 3]
 
 
 def test_endless_items_are_taken_only_as_fast_as_tasks_end(client: Client) -> None:
     items = Counted()
-    outcomes = run_tasks(client, "square", square, items)
+    outcomes = run_tasks(Control(lambda: client), "square", square, items)
     for ended, _ in enumerate(itertools.islice(outcomes, 300), start=1):
         assert items.taken - ended < WINDOW
         if ended % 50 == 0:
@@ -104,7 +104,9 @@ def attempt(trial: Trial) -> int:
 
 def test_transient_faults_are_repeated_and_then_reported(client: Client, tmp_path: Path) -> None:
     trials = [Trial(str(tmp_path), f"fails-{failures}", failures) for failures in (0, 1, 2)]
-    outcomes = {outcome.item.failures: outcome for outcome in run_tasks(client, "attempt", attempt, trials)}
+    outcomes = {
+        outcome.item.failures: outcome for outcome in run_tasks(Control(lambda: client), "attempt", attempt, trials)
+    }
     assert {failures: type(outcome) for failures, outcome in outcomes.items()} == {
         0: Done,
         1: Done,
@@ -119,7 +121,7 @@ def test_transient_faults_are_repeated_and_then_reported(client: Client, tmp_pat
 def test_a_run_ends_when_storage_is_away_for_everybody(client: Client, tmp_path: Path) -> None:
     trials = [Trial(str(tmp_path), str(number), 99) for number in range(300)]
     with pytest.raises(TransientStorageError, match="storage is away; start the same command again"):
-        list(run_tasks(client, "attempt", attempt, trials))
+        list(run_tasks(Control(lambda: client), "attempt", attempt, trials))
     assert sum(trial.attempts() for trial in trials) < 300
 
 
@@ -137,7 +139,7 @@ def test_another_error_fails_its_own_item_at_once(
     error: Exception, message: str, client: Client, tmp_path: Path
 ) -> None:
     trials = [Trial(str(tmp_path), str(number), 99 if number == 7 else 0, error) for number in range(20)]
-    outcomes = list(run_tasks(client, "attempt", attempt, trials))
+    outcomes = list(run_tasks(Control(lambda: client), "attempt", attempt, trials))
     assert sorted(int(outcome.item.name) for outcome in outcomes) == list(range(20))
     (failed,) = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     assert failed.item.name == "7"
@@ -154,7 +156,7 @@ def distrust(traces: Path, number: int) -> None:
 
 def test_a_model_error_stops_the_run_and_gives_up_what_waits(client: Client, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="the known clip is off"):
-        list(run_tasks(client, "distrust", functools.partial(distrust, tmp_path), itertools.count()))
+        list(run_tasks(Control(lambda: client), "distrust", functools.partial(distrust, tmp_path), itertools.count()))
     wait_until(lambda: unfinished(client) == 0)
     assert len(list(tmp_path.iterdir())) < WINDOW
 
@@ -165,7 +167,7 @@ def test_items_that_break_off_give_up_what_waits(client: Client) -> None:
         raise OSError("the listing broke off")
 
     with pytest.raises(OSError, match="the listing broke off"):
-        list(run_tasks(client, "square", square, items()))
+        list(run_tasks(Control(lambda: client), "square", square, items()))
     wait_until(lambda: unfinished(client) == 0)
 
 
@@ -174,7 +176,7 @@ def test_the_client_at_hand_is_used_whichever_is_the_default(client: Client, mon
         raise AssertionError("another client")
 
     monkeypatch.setattr(distributed_client, "default_client", no_default)
-    assert len(list(run_tasks(client, "square", square, range(3)))) == 3
+    assert len(list(run_tasks(Control(lambda: client), "square", square, range(3)))) == 3
 
 
 def kill_the_worker(fatal: frozenset[int], number: int) -> int:
@@ -190,10 +192,10 @@ def test_a_task_that_kills_its_worker_fails_alone() -> None:
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         connect(LocalSpec("local", workers=2), None) as client,
     ):
-        outcomes = list(run_tasks(client, "kill", task, range(12)))
+        outcomes = list(run_tasks(Control(lambda: client), "kill", task, range(12)))
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     assert sorted(outcome.item for outcome in failed) == [3, 8]
-    assert all("the workers that tried it died" in outcome.message for outcome in failed)
+    assert all("ends the process of every worker" in outcome.message for outcome in failed)
     assert sorted(outcome.item for outcome in outcomes) == list(range(12))
 
 
@@ -207,7 +209,7 @@ def test_a_cluster_that_goes_away_ends_the_run_with_a_message() -> None:
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0", protocol="tcp://"
     )
     with cluster, connect(ExistingSpec("existing", cluster.scheduler_address), None) as client:
-        outcomes = run_tasks(client, "slowly", slowly, itertools.count())
+        outcomes = run_tasks(Control(lambda: client), "slowly", slowly, itertools.count())
         next(outcomes)
         cluster.close()
         with pytest.raises(BirddaskError, match="the cluster is gone"):

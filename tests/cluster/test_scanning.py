@@ -10,8 +10,7 @@ import pytest
 from distributed import Client
 
 from birddask.access import open_probabilities
-from birddask.engine import Connect
-from birddask.events import unwatched
+from birddask.engine import Control
 from birddask.job import Clock, Job
 from birddask.outputs import read_scans
 from birddask.recordings.recording import Recording, Scanned
@@ -54,77 +53,77 @@ def refuse() -> Client:
 NOTHING = Growth(0, 0, 0, (), (), rule_changed=False)
 
 
-def test_a_second_scan_finds_nothing_new_and_asks_for_no_cluster(job: Job, connected: Connect) -> None:
-    assert scan(job, connected, unwatched).new == 5
-    assert scan(job, refuse, unwatched) == NOTHING
+def test_a_second_scan_finds_nothing_new_and_asks_for_no_cluster(job: Job, control: Control) -> None:
+    assert scan(job, control).new == 5
+    assert scan(job, Control(refuse)) == NOTHING
     assert read_scans(job.output_folder).tables == 1
 
 
-def test_a_scan_grows_by_what_is_new(job: Job, connected: Connect) -> None:
-    scan(job, connected, unwatched)
+def test_a_scan_grows_by_what_is_new(job: Job, control: Control) -> None:
+    scan(job, control)
     add(Path(job.archive), "marsh/20250501_040000.wav", 9)
-    assert scan(job, connected, unwatched).new == 1
+    assert scan(job, control).new == 1
     assert [[row.path for row in table] for table in read_scans(job.output_folder)][1] == ["marsh/20250501_040000.wav"]
 
 
-def test_what_is_gone_is_reported_and_keeps_its_row(job: Job, connected: Connect) -> None:
-    scan(job, connected, unwatched)
+def test_what_is_gone_is_reported_and_keeps_its_row(job: Job, control: Control) -> None:
+    scan(job, control)
     (Path(job.archive) / "ridge/20250502_040000.wav").unlink()
     (Path(job.archive) / "ridge/notes.txt").unlink()
-    growth = scan(job, connected, unwatched)
+    growth = scan(job, control)
     assert (growth.vanished, growth.vanished_paths) == (1, ("ridge/20250502_040000.wav",))
     assert len(rows(job)) == 5
 
 
-def test_a_file_that_was_only_touched_has_not_changed(job: Job, connected: Connect) -> None:
-    scan(job, connected, unwatched)
+def test_a_file_that_was_only_touched_has_not_changed(job: Job, control: Control) -> None:
+    scan(job, control)
     os.utime(Path(job.archive) / "ridge/20250502_040000.wav", (1, 1))
-    assert scan(job, connected, unwatched) == NOTHING
+    assert scan(job, control) == NOTHING
 
 
 def test_tables_are_filled_in_the_order_of_the_listing(
-    job: Job, connected: Connect, monkeypatch: pytest.MonkeyPatch
+    job: Job, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scanning, "_ROWS_A_TABLE", 2)
-    scan(job, connected, unwatched)
+    scan(job, control)
     tables = [[row.path for row in table] for table in read_scans(job.output_folder)]
     assert [len(table) for table in tables] == [2, 2, 1]
     assert [path for table in tables for path in table] == sorted(rows(job))
 
 
 def test_a_scan_that_was_stopped_goes_on_where_it_was(
-    job: Job, connected: Connect, monkeypatch: pytest.MonkeyPatch
+    job: Job, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scanning, "_ROWS_A_TABLE", 2)
-    scan(job, connected, unwatched)
+    scan(job, control)
     folder = Path(job.output) / "recordings"
     whole = {path.name: path.read_bytes() for path in folder.iterdir()}
     (folder / "scan-0002.parquet").unlink()
     (folder / "scan-0001.parquet").unlink()
-    scan(job, connected, unwatched)
+    scan(job, control)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
 
 
-def test_a_copy_is_used_once(job: Job, connected: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_is_used_once(job: Job, control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = Path(job.archive)
     shutil.copytree(archive / "ridge", archive / "zz copy/of/ridge")
-    assert reasons_of_copies(job, connected) == {
+    assert reasons_of_copies(job, control) == {
         f"zz copy/of/ridge/2025050{number}_040000.wav": f"ridge/2025050{number}_040000.wav" for number in (1, 2, 3, 4)
     }
     # Later scans know the recordings of earlier ones, tables those of the tables before.
     shutil.copy(archive / "ridge/20250501_040000.wav", archive / "ridge/20250501_040000 (1).wav")
     monkeypatch.setattr(scanning, "_ROWS_A_TABLE", 1)
-    assert "ridge/20250501_040000 (1).wav" in reasons_of_copies(job, connected)
+    assert "ridge/20250501_040000 (1).wav" in reasons_of_copies(job, control)
     shutil.rmtree(job.output)
-    assert len(reasons_of_copies(job, connected)) == 5
+    assert len(reasons_of_copies(job, control)) == 5
 
 
-def reasons_of_copies(job: Job, connected: Connect) -> dict[str, str | None]:
-    scan(job, connected, unwatched)
+def reasons_of_copies(job: Job, control: Control) -> dict[str, str | None]:
+    scan(job, control)
     return {path: row.about.duplicate_of for path, row in rows(job).items() if row.recording.reason == "duplicate"}
 
 
-def test_what_only_looks_like_a_copy_is_kept(job: Job, connected: Connect) -> None:
+def test_what_only_looks_like_a_copy_is_kept(job: Job, control: Control) -> None:
     archive = Path(job.archive)
     samples = noise(SECONDS, TINY_RATE, 7)
     write_wav(archive / "marsh/20250501_050000.wav", samples, TINY_RATE)
@@ -134,25 +133,25 @@ def test_what_only_looks_like_a_copy_is_kept(job: Job, connected: Connect) -> No
     shutil.copy(archive / "marsh/20250501_050000.wav", archive / "marsh/20250501_060000.wav")
     for site in ("heath", "fen"):
         write_wav(archive / f"{site}/20250501_050000.wav", np.zeros(TINY_RATE, np.int16), TINY_RATE)
-    scan(job, connected, unwatched)
+    scan(job, control)
     assert set(reasons(job).values()) == {"", "not_audio"}
 
 
 def test_a_dry_run_marks_copies_too_and_writes_nothing(
-    job: Job, connected: Connect, monkeypatch: pytest.MonkeyPatch
+    job: Job, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scanning, "_ROWS_A_TABLE", 2)
     archive = Path(job.archive)
     shutil.copy(archive / "ridge/20250501_040000.wav", archive / "ridge/20250501_040000 (1).wav")
-    intention = intend(prepare(job), connected, unwatched)
+    intention = intend(prepare(job), control)
     assert (intention.new_files, intention.recordings.usable) == (6, 4)
     assert dict(intention.recordings.ignore_reasons) == {"duplicate": 1, "not_audio": 1}
     assert intention.worker_s > 0
     assert not Path(job.output).exists()
 
 
-def ran(job: Job, connected: Connect, *, refreshed: bool = False) -> Ended:
-    return run(prepare(job), connected, unwatched, refreshed=refreshed)
+def ran(job: Job, control: Control, *, refreshed: bool = False) -> Ended:
+    return run(prepare(job), control, refreshed=refreshed)
 
 
 def probabilities(job: Job) -> dict[str, list[tuple[int, str, float]]]:
@@ -163,8 +162,8 @@ def probabilities(job: Job) -> dict[str, list[tuple[int, str, float]]]:
     return found
 
 
-def test_a_changed_file_is_reported_and_made_anew_on_request(job: Job, connected: Connect) -> None:
-    ran(job, connected)
+def test_a_changed_file_is_reported_and_made_anew_on_request(job: Job, control: Control) -> None:
+    ran(job, control)
     before = probabilities(job)
     changed = "ridge/20250502_040000.wav"
     add(Path(job.archive), changed, seed=77, seconds=3)
@@ -172,11 +171,11 @@ def test_a_changed_file_is_reported_and_made_anew_on_request(job: Job, connected
     vanished = "ridge/20250503_040000.wav"
     (Path(job.archive) / vanished).unlink()
 
-    reported = ran(job, connected)
+    reported = ran(job, control)
     assert reported.growth == Growth(0, 1, 1, (changed,), (vanished,), rule_changed=False)
     assert (reported.blocks, probabilities(job)) == (0, before)
 
-    ended = ran(job, connected, refreshed=True)
+    ended = ran(job, control, refreshed=True)
     assert ended.complete
     assert (ended.accounting.recordings.found, ended.accounting.recordings.usable) == (5, 4)
     counts = ended.accounting.scores
@@ -188,47 +187,47 @@ def test_a_changed_file_is_reported_and_made_anew_on_request(job: Job, connected
     }
     # As if it had been found like this.
     alone = Job(job.archive, f"{job.output}-2", job.model)
-    ran(alone, connected)
+    ran(alone, control)
     assert probabilities(alone)[changed] == after[changed]
-    assert ran(job, refuse, refreshed=False).growth == Growth(0, 0, 1, (), (vanished,), rule_changed=False)
+    assert ran(job, Control(refuse)).growth == Growth(0, 0, 1, (), (vanished,), rule_changed=False)
 
 
-def test_a_file_that_changed_before_its_mels_were_made_waits_for_the_refresh(job: Job, connected: Connect) -> None:
-    scan(job, connected, unwatched)
+def test_a_file_that_changed_before_its_mels_were_made_waits_for_the_refresh(job: Job, control: Control) -> None:
+    scan(job, control)
     add(Path(job.archive), "ridge/20250502_040000.wav", seed=77, seconds=9)
-    first = ran(job, connected)
+    first = ran(job, control)
     assert first.accounting.scores.clips_quarantined == SECONDS
     assert "ridge/20250502_040000.wav" not in probabilities(job)
-    ran(job, connected, refreshed=True)
+    ran(job, control, refreshed=True)
     assert len(probabilities(job)["ridge/20250502_040000.wav"]) == 9
 
 
-def test_another_rule_is_reported_and_applied_on_request(job: Job, connected: Connect) -> None:
-    ran(job, connected)
+def test_another_rule_is_reported_and_applied_on_request(job: Job, control: Control) -> None:
+    ran(job, control)
     starts = {path: row.recording.start_time_us for path, row in rows(job).items()}
     noon = Job(job.archive, job.output, job.model, utc_offset="-08:00")
-    assert ran(noon, connected).growth == Growth(0, 0, 0, (), (), rule_changed=True)
+    assert ran(noon, control).growth == Growth(0, 0, 0, (), (), rule_changed=True)
     assert {path: row.recording.start_time_us for path, row in rows(job).items()} == starts
-    ended = ran(noon, connected, refreshed=True)
+    ended = ran(noon, control, refreshed=True)
     moved = {row.path: row.start_time_us for row in current(noon) if row.start_time_us}
     assert moved == {path: start + 8 * 3600 * 10**6 for path, start in starts.items() if start}
     assert (ended.accounting.recordings.found, ended.accounting.scores.clips_done) == (5, 4 * SECONDS)
     assert ended.growth == Growth(4, 0, 0, (), (), rule_changed=False)
-    assert ran(noon, refuse, refreshed=False).growth == NOTHING
+    assert ran(noon, Control(refuse)).growth == NOTHING
 
 
 def current(job: Job) -> list[Recording]:
     return [row for table in read_scans(job.output_folder) for row in table if not row.superseded]
 
 
-def test_a_clock_that_had_not_been_set_gets_its_time_on_request(job: Job, connected: Connect) -> None:
+def test_a_clock_that_had_not_been_set_gets_its_time_on_request(job: Job, control: Control) -> None:
     comment = "Recorded at 00:00:07 01/01/1970 (UTC) by AudioMoth 242A2604603691DD at medium gain."
     unset = Path(job.archive) / "ridge/19700101_000007.WAV"
     unset.write_bytes(wav_bytes(noise(SECONDS, TINY_RATE, 5), TINY_RATE, comment))
-    ran(job, connected)
+    ran(job, control)
     clock = Clock(datetime(1970, 1, 1, tzinfo=UTC), datetime(2025, 6, 1, 4, tzinfo=UTC))
     corrected = Job(job.archive, job.output, job.model, clocks=(clock,))
-    assert ran(corrected, connected, refreshed=True).complete
+    assert ran(corrected, control, refreshed=True).complete
     (row,) = (row for row in current(corrected) if "1970" in row.path)
     assert (row.time_source, row.flags) == ("comment", "time_corrected")
     parts = [str(path.relative_to(job.output)) for path in Path(job.output).glob("probabilities/*/*/*/*")]
@@ -236,18 +235,18 @@ def test_a_clock_that_had_not_been_set_gets_its_time_on_request(job: Job, connec
 
 
 @pytest.mark.parametrize("moment", ["marked", "parts removed"])
-def test_a_refresh_that_was_killed_is_made_good(job: Job, connected: Connect, moment: str, tmp_path: Path) -> None:
-    ran(job, connected)
+def test_a_refresh_that_was_killed_is_made_good(job: Job, control: Control, moment: str, tmp_path: Path) -> None:
+    ran(job, control)
     changed = "ridge/20250502_040000.wav"
     add(Path(job.archive), changed, seed=77, seconds=3)
     undisturbed = tmp_path / "undisturbed"
     shutil.copytree(job.output, undisturbed)
     other = Job(job.archive, str(undisturbed), job.model)
-    ran(other, connected, refreshed=True)
+    ran(other, control, refreshed=True)
     # The state after the old row was marked, and after the part of its block went.
     shutil.copy(undisturbed / "recordings/scan-0000.parquet", Path(job.output) / "recordings/scan-0000.parquet")
     if moment == "parts removed":
         for part in Path(job.output).glob("probabilities/*/*/*/block-000000.parquet"):
             part.unlink()
-    assert ran(job, connected).complete
+    assert ran(job, control).complete
     assert probabilities(job) == probabilities(other)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -14,9 +15,9 @@ from distributed import Client
 
 from birddask.access import open_probabilities
 from birddask.clusters import LocalSpec, connect
-from birddask.engine import Connect
+from birddask.engine import Control
 from birddask.errors import BirddaskError, ConfigError
-from birddask.events import Advanced, Begun, BlockFailed, Event, unwatched
+from birddask.events import Advanced, Begun, BlockFailed, Event
 from birddask.job import Job
 from birddask.stages.blocks import Ended, build_mels, classify, run
 from birddask.stages.prepared import prepare
@@ -61,7 +62,7 @@ def job(archive: Path, tmp_path: Path, tiny_bundle: Path) -> Job:
 def finished(archive: Path, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory, client: Client) -> Path:
     """The output of one run; not to be changed."""
     output = tmp_path_factory.mktemp("finished")
-    assert run(prepare(job_of(archive, output, tiny_bundle)), lambda: client, unwatched).complete
+    assert run(prepare(job_of(archive, output, tiny_bundle)), Control(lambda: client)).complete
     return output
 
 
@@ -90,8 +91,8 @@ def numbers(ended: Ended) -> tuple[int, int, int, int, int]:
     )
 
 
-def test_a_run_scores_every_clip_and_accounts_for_every_file(job: Job, connected: Connect) -> None:
-    ended = run(prepare(job), connected, unwatched)
+def test_a_run_scores_every_clip_and_accounts_for_every_file(job: Job, control: Control) -> None:
+    ended = run(prepare(job), control)
     counts = ended.accounting.recordings
     assert (counts.found, counts.usable, counts.quarantined, counts.ignored) == (6, 4, 1, 1)
     assert counts.quarantine_reasons == {"empty": 1}
@@ -110,42 +111,42 @@ def test_a_run_scores_every_clip_and_accounts_for_every_file(job: Job, connected
     }
 
 
-def test_one_verb_after_the_other_gives_the_bytes_of_a_run(job: Job, finished: Path, connected: Connect) -> None:
+def test_one_verb_after_the_other_gives_the_bytes_of_a_run(job: Job, finished: Path, control: Control) -> None:
     prepared = prepare(job)
-    scan(job, connected, unwatched)
-    made = build_mels(prepared, connected, unwatched)
+    scan(job, control)
+    made = build_mels(prepared, control)
     assert made.complete
     assert numbers(made) == (434, 0, 11, 0, 423)
-    assert classify(prepared, connected, unwatched).complete
+    assert classify(prepared, control).complete
     assert results_in(Path(job.output)) == results_in(finished)
 
 
 def test_one_worker_gives_the_bytes_of_two(job: Job, finished: Path) -> None:
     with connect(LocalSpec("local"), 1) as alone:
-        run(prepare(job), lambda: alone, unwatched)
+        run(prepare(job), Control(lambda: alone))
     assert results_in(Path(job.output)) == results_in(finished)
 
 
-def test_a_second_run_does_nothing_and_starts_no_cluster(job: Job, connected: Connect) -> None:
+def test_a_second_run_does_nothing_and_starts_no_cluster(job: Job, control: Control) -> None:
     prepared = prepare(job)
-    run(prepared, connected, unwatched)
+    run(prepared, control)
     before, files = results_in(Path(job.output)), started_files(Path(job.output))
     for verb in (run, build_mels, classify):
-        ended = verb(prepared, refuse, unwatched)
+        ended = verb(prepared, Control(refuse))
         assert (ended.blocks, ended.complete) == (0, True)
     assert results_in(Path(job.output)) == before
     assert started_files(Path(job.output)) == files
 
 
 def test_new_recordings_append_blocks_and_leave_earlier_files_alone(
-    tmp_path: Path, tiny_bundle: Path, connected: Connect
+    tmp_path: Path, tiny_bundle: Path, control: Control
 ) -> None:
     fill(tmp_path / "archive")
     job = job_of(tmp_path / "archive", tmp_path / "out", tiny_bundle)
-    run(prepare(job), connected, unwatched)
+    run(prepare(job), control)
     before, files = results_in(tmp_path / "out"), started_files(tmp_path / "out")
     write_wav(tmp_path / "archive/a new site/20240501_000000.wav", noise(1.2, TINY_RATE, 9), TINY_RATE)
-    ended = run(prepare(job), connected, unwatched)
+    ended = run(prepare(job), control)
     assert (ended.blocks, numbers(ended)) == (1, (437, 426, 11, 0, 0))
     after = results_in(tmp_path / "out")
     grown = {key for key in before if after[key] != before[key]}
@@ -157,30 +158,30 @@ def test_new_recordings_append_blocks_and_leave_earlier_files_alone(
 
 
 def test_mels_of_new_recordings_are_made_before_they_are_scored(
-    tmp_path: Path, tiny_bundle: Path, connected: Connect
+    tmp_path: Path, tiny_bundle: Path, control: Control
 ) -> None:
     fill(tmp_path / "archive")
     job = job_of(tmp_path / "archive", tmp_path / "out", tiny_bundle)
     prepared = prepare(job)
-    run(prepared, connected, unwatched)
+    run(prepared, control)
     write_wav(tmp_path / "archive/moor/20240701_000000.wav", noise(1.2, TINY_RATE, 9), TINY_RATE)
-    scan(job, connected, unwatched)
-    ended = classify(prepared, refuse, unwatched)
+    scan(job, control)
+    ended = classify(prepared, Control(refuse))
     assert (ended.blocks, ended.complete, ended.accounting.mels.clips_pending) == (0, False, 3)
-    assert build_mels(prepared, connected, unwatched).blocks == 1
-    assert classify(prepared, connected, unwatched).complete
+    assert build_mels(prepared, control).blocks == 1
+    assert classify(prepared, control).complete
 
 
 def test_another_model_on_the_same_mels_needs_no_recordings(
-    tmp_path: Path, tiny_bundle: Path, connected: Connect
+    tmp_path: Path, tiny_bundle: Path, control: Control
 ) -> None:
     fill(tmp_path / "archive")
     job = job_of(tmp_path / "archive", tmp_path / "out", tiny_bundle)
-    run(prepare(job), connected, unwatched)
+    run(prepare(job), control)
     before = results_in(tmp_path / "out")
     shutil.rmtree(tmp_path / "archive")
     write_tiny_bundle(tmp_path / "other", seed=1)
-    ended = classify(prepare(replace(job, model=str(tmp_path / "other"))), connected, unwatched)
+    ended = classify(prepare(replace(job, model=str(tmp_path / "other"))), control)
     assert (ended.complete, ended.blocks) == (True, 4)
     after = results_in(tmp_path / "out")
     assert {key: after[key] for key in before} == before
@@ -205,7 +206,7 @@ def test_mels_of_another_kind_are_not_scored(change: dict[str, Any], field: str,
     other = prepare(replace(job, output=str(finished), **change))
     before = results_in(finished)
     with pytest.raises(ConfigError) as caught:
-        classify(other, refuse, unwatched)
+        classify(other, Control(refuse))
     assert field in str(caught.value)
     assert results_in(finished) == before
 
@@ -215,66 +216,66 @@ def test_mels_of_another_kind_are_not_scored(change: dict[str, Any], field: str,
 )
 def test_a_verb_out_of_turn_is_refused(verb: type, problem: str, job: Job) -> None:
     with pytest.raises(ConfigError, match=problem):
-        verb(prepare(job), refuse, unwatched)
+        verb(prepare(job), Control(refuse))
 
 
-def test_mels_that_were_lost_are_made_again_by_the_next_run(job: Job, finished: Path, connected: Connect) -> None:
+def test_mels_that_were_lost_are_made_again_by_the_next_run(job: Job, finished: Path, control: Control) -> None:
     prepared = prepare(job)
-    scan(job, connected, unwatched)
-    build_mels(prepared, connected, unwatched)
+    scan(job, control)
+    build_mels(prepared, control)
     (shard,) = Path(job.output).glob("mels/*/mels.zarr/mel/c/1/0/0/0")
     shard.unlink()
-    ended = run(prepared, connected, unwatched)
+    ended = run(prepared, control)
     assert (ended.complete, ended.blocks, ended.failures) == (True, 4, {})
     assert results_in(Path(job.output)) == results_in(finished)
 
 
-def test_lost_mels_are_reported_where_there_may_be_no_archive(job: Job, finished: Path, connected: Connect) -> None:
+def test_lost_mels_are_reported_where_there_may_be_no_archive(job: Job, finished: Path, control: Control) -> None:
     prepared = prepare(job)
-    scan(job, connected, unwatched)
-    build_mels(prepared, connected, unwatched)
+    scan(job, control)
+    build_mels(prepared, control)
     (shard,) = Path(job.output).glob("mels/*/mels.zarr/mel/c/1/0/0/0")
     shard.unlink()
-    ended = classify(prepared, connected, unwatched)
+    ended = classify(prepared, control)
     assert (ended.complete, ended.blocks, list(ended.failures)) == (False, 3, [1])
     assert "is missing" in ended.failures[1]
     assert ended.accounting.mels.clips_pending == 191
-    assert run(prepared, connected, unwatched).complete
+    assert run(prepared, control).complete
     assert results_in(Path(job.output)) == results_in(finished)
 
 
-def test_a_part_that_was_removed_is_written_again_from_the_mels(job: Job, finished: Path, connected: Connect) -> None:
+def test_a_part_that_was_removed_is_written_again_from_the_mels(job: Job, finished: Path, control: Control) -> None:
     prepared = prepare(job)
-    run(prepared, connected, unwatched)
+    run(prepared, control)
     (part,) = Path(job.output).glob("probabilities/*/*/*/block-000001.parquet")
     part.unlink()
     left = started_files(Path(job.output))
-    ended = run(prepared, connected, unwatched)
+    ended = run(prepared, control)
     assert (ended.complete, ended.blocks) == (True, 1)
     assert {path: path.stat().st_mtime_ns for path in left} == left
     assert results_in(Path(job.output)) == results_in(finished)
 
 
 def test_a_clip_table_that_was_removed_is_made_again_in_spite_of_its_part(
-    job: Job, finished: Path, connected: Connect
+    job: Job, finished: Path, control: Control
 ) -> None:
     prepared = prepare(job)
-    run(prepared, connected, unwatched)
+    run(prepared, control)
     (table,) = Path(job.output).glob("mels/*/clips/block-000001.parquet")
     table.unlink()
-    ended = run(prepared, connected, unwatched)
+    ended = run(prepared, control)
     assert (ended.complete, ended.blocks) == (True, 1)
     assert results_in(Path(job.output)) == results_in(finished)
 
 
-def test_status_and_intention_write_nothing(job: Job, finished: Path, connected: Connect) -> None:
+def test_status_and_intention_write_nothing(job: Job, finished: Path, control: Control) -> None:
     before = results_in(finished)
     done = prepare(replace(job, output=str(finished)))
     assert status(done).scores.complete
-    assert intend(done, refuse, unwatched).blocks_pending == 0
+    assert intend(done, Control(refuse)).blocks_pending == 0
     assert results_in(finished) == before
     fresh = prepare(job)
-    intention = intend(fresh, connected, unwatched)
+    intention = intend(fresh, control)
     assert (intention.new_files, intention.blocks, intention.blocks_pending) == (6, 4, 4)
     assert intention.clips_by_site == {"marsh": 391, "moor": 32, "old mill": 11}
     assert intention.store_bytes == 434 * 16 * 63 * 4
@@ -284,9 +285,9 @@ def test_status_and_intention_write_nothing(job: Job, finished: Path, connected:
     assert not Path(job.output).exists()
 
 
-def test_a_run_is_watched_from_its_beginning_to_its_end(job: Job, connected: Connect) -> None:
+def test_a_run_is_watched_from_its_beginning_to_its_end(job: Job, control: Control) -> None:
     events: list[Event] = []
-    run(prepare(job), connected, events.append)
+    run(prepare(job), replace(control, watch=events.append))
     begun = [(event.activity, event.total, event.things) for event in events if isinstance(event, Begun)]
     assert begun == [("scan", None, "files"), ("run", 4, "blocks")]
     assert sum(event.count for event in events if isinstance(event, Advanced)) == 6 + 4
@@ -294,30 +295,30 @@ def test_a_run_is_watched_from_its_beginning_to_its_end(job: Job, connected: Con
     assert not any(isinstance(event, BlockFailed) for event in events)
 
 
-def test_each_verb_leaves_a_note(job: Job, connected: Connect) -> None:
+def test_each_verb_leaves_a_note(job: Job, control: Control) -> None:
     prepared = prepare(job)
-    run(prepared, connected, unwatched)
-    classify(prepared, refuse, unwatched)
+    run(prepared, control)
+    classify(prepared, Control(refuse))
     notes = [json.loads(path.read_text()) for path in sorted((Path(job.output) / "runs").iterdir())]
-    assert [(note["verb"], note["blocks"], note["complete"]) for note in notes] == [
-        ("run", 4, True),
-        ("classify", 0, True),
+    assert [(note["verb"], note["state"], note["activity"], note["done"]) for note in notes] == [
+        ("run", "complete", "run", 4),
+        ("classify", "complete", "", 0),
     ]
     assert notes[0]["job"]["overlap_s"] == OVERLAP_S
     assert notes[0]["model_fingerprint"] == prepared.card.fingerprint
     assert notes[0]["accounting"]["scores"]["clips_done"] == 423
 
 
-def test_results_inside_the_archive_are_no_recordings(tmp_path: Path, tiny_bundle: Path, connected: Connect) -> None:
+def test_results_inside_the_archive_are_no_recordings(tmp_path: Path, tiny_bundle: Path, control: Control) -> None:
     write_wav(tmp_path / "marsh/20240601_050000.wav", noise(1, TINY_RATE), TINY_RATE)
     prepared = prepare(job_of(tmp_path, tmp_path / "out", tiny_bundle))
-    assert run(prepared, connected, unwatched).accounting.recordings.found == 1
-    assert run(prepared, refuse, unwatched).accounting.recordings.found == 1
+    assert run(prepared, control).accounting.recordings.found == 1
+    assert run(prepared, Control(refuse)).accounting.recordings.found == 1
 
 
 def test_an_archive_that_is_not_there_is_refused_before_anything_is_written(job: Job, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"the archive .*/nowhere does not exist"):
-        run(prepare(replace(job, archive=str(tmp_path / "nowhere"))), refuse, unwatched)
+        run(prepare(replace(job, archive=str(tmp_path / "nowhere"))), Control(refuse))
     assert list((tmp_path / "out").rglob("*.parquet")) == []
 
 
@@ -330,7 +331,7 @@ def test_an_archive_that_goes_away_during_a_scan_leaves_no_row(
 
     fill(tmp_path / "archive")
     with pytest.raises(BirddaskError, match=r"the archive .* does not exist"):
-        scan(job_of(tmp_path / "archive", tmp_path / "out", tiny_bundle), unplug, unwatched)
+        scan(job_of(tmp_path / "archive", tmp_path / "out", tiny_bundle), Control(functools.cache(unplug)))
     assert results_in(tmp_path / "out") == {}
 
 
@@ -343,13 +344,13 @@ def test_an_archive_that_goes_away_during_a_run_costs_no_clip(
 
     fill(tmp_path / "archive")
     job = job_of(tmp_path / "archive", tmp_path / "out", tiny_bundle)
-    scan(job, lambda: client, unwatched)
-    ended = run(prepare(job), unplug, unwatched)
+    scan(job, Control(lambda: client))
+    ended = run(prepare(job), Control(functools.cache(unplug)))
     assert (ended.complete, len(ended.failures), numbers(ended)) == (False, 4, (434, 0, 0, 0, 434))
     with pytest.raises(ConfigError, match=r"the archive .* does not exist"):
-        build_mels(prepare(job), refuse, unwatched)
+        build_mels(prepare(job), Control(refuse))
     (tmp_path / "unplugged").rename(tmp_path / "archive")
-    assert run(prepare(job), lambda: client, unwatched).complete
+    assert run(prepare(job), Control(lambda: client)).complete
     assert results_in(tmp_path / "out") == results_in(finished)
 
 
@@ -360,6 +361,6 @@ def test_a_scan_that_breaks_off_writes_nothing(
         raise RuntimeError("the decoder broke")
 
     monkeypatch.setattr("birddask.stages.inspecting._inspect_group", broken)
-    with pytest.raises(BirddaskError, match=r"the scan stopped near .*\.wav: RuntimeError: the decoder broke"):
-        scan(job, lambda: client, unwatched)
+    with pytest.raises(BirddaskError, match=r"the scan stopped at .*\.wav on: RuntimeError: the decoder broke"):
+        scan(job, Control(lambda: client))
     assert results_in(tmp_path / "out") == {}

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from birddask import Job, open_probabilities
-from birddask.engine import Connect
-from birddask.events import unwatched
+from birddask.engine import Control
 from birddask.outputs import read_scans
 from birddask.recordings.reader import open_samples
 from birddask.stages.blocks import run
@@ -76,7 +75,7 @@ def expanded(path: Path, job: Job) -> bytes:
 
 @pytest.mark.parametrize("overlap_s", [0.0, 1.5])
 def test_a_triggered_recording_and_its_expanded_twin_have_the_same_scores(
-    shared: Path, birdnet: Folder, connected: Connect, tmp_path: Path, overlap_s: float
+    shared: Path, birdnet: Folder, control: Control, tmp_path: Path, overlap_s: float
 ) -> None:
     recording = shared / "faults/21_twav_two_events/20250503_070000T.WAV"
     archive, twin_archive = tmp_path / "archive/ridge", tmp_path / "twin/ridge"
@@ -84,10 +83,10 @@ def test_a_triggered_recording_and_its_expanded_twin_have_the_same_scores(
     twin_archive.mkdir(parents=True)
     shutil.copy(recording, archive)
     job = Job(str(tmp_path / "archive"), str(tmp_path / "out"), birdnet.url, overlap_s=overlap_s, floor=0)
-    ended = run(prepare(job), connected, unwatched)
+    ended = run(prepare(job), control)
     (twin_archive / "20250503_070000T.WAV").write_bytes(expanded(recording, job))
     twin = Job(str(tmp_path / "twin"), str(tmp_path / "twin-out"), birdnet.url, overlap_s=overlap_s, floor=0)
-    twin_ended = run(prepare(twin), connected, unwatched)
+    twin_ended = run(prepare(twin), control)
     counts, twin_counts = ended.accounting.scores, twin_ended.accounting.scores
     # Ten seconds; two events, around 1 to 2.4 s and 6.8 to 7.5 s, so that every whole clip of 3 s hears one or none.
     assert counts == twin_counts

@@ -19,7 +19,7 @@ from birddask.mels.resample import input_span, resample_clip
 from birddask.mels.spec import Decibels, Unscaled
 from birddask.mels.store import MelStore
 from birddask.mels.transform import FrontEnd, prepare
-from birddask.mels.waveform import clip_sounds
+from birddask.mels.waveform import ClipSound, read_pieces
 from birddask.plan import ClipRule, Stretch
 from birddask.recordings.recording import Recording
 from birddask.storage import Folder
@@ -38,6 +38,10 @@ def rules(draw: st.DrawFn) -> ClipRule:
     length = draw(st.integers(rate // 5, 3 * rate // 2))
     hop = draw(st.integers(length // 4, length))
     return ClipRule(rate, length, hop, draw(st.sampled_from(["pad", "drop"])))
+
+
+def sounds(archive: Folder, stretch: Stretch, rule: ClipRule) -> list[ClipSound]:
+    return [each for piece in read_pieces(archive, stretch, rule) for each in piece.sounds()]
 
 
 def sound(frames: int, seed: int = 0) -> Array32:
@@ -82,13 +86,13 @@ def test_any_stretches_in_any_pieces_give_the_same_bits(
             data_offset_bytes=44,
         )
         clips = rule.clips(recording.frames, rate)
-        at_once = list(clip_sounds(Folder(place), Stretch(recording, 0, clips), rule))
+        at_once = sounds(Folder(place), Stretch(recording, 0, clips), rule)
         edges = sorted({0, clips, *(cut for cut in cuts if cut < clips)})
         with mock.patch("birddask.mels.waveform._PIECE_BYTES", piece_bytes):
             apart = [
                 each
                 for first, end in itertools.pairwise(edges)
-                for each in clip_sounds(Folder(place), Stretch(recording, first, end - first), rule)
+                for each in sounds(Folder(place), Stretch(recording, first, end - first), rule)
             ]
     assert len(at_once) == clips
     assert [each.waveform.tobytes() for each in apart] == [each.waveform.tobytes() for each in at_once]

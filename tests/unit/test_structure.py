@@ -36,6 +36,8 @@ LAYERS = [
     "survey_report",
     "progress",
     "demo",
+    "brake",
+    "detached",
     "cli",
 ]
 # Inside the packages that have an order of their own.
@@ -64,7 +66,7 @@ INNER_LAYERS = {
         "reader",
         "inspect",
     ],
-    "mels": ["spec", "filterbank", "transform", "resample", "waveform", "store"],
+    "mels": ["spec", "filterbank", "transform", "resample", "waveform", "ahead", "store"],
     "models": [
         "card",
         "bundle",
@@ -77,9 +79,12 @@ INNER_LAYERS = {
         "birdnet",
         "library",
     ],
+    "engine": ["control", "flight", "run"],
     "table": ["parquet", "scans", "parts", "results"],
+    "clusters": ["size", "local", "existing", "cluster_file", "connecting"],
     "stages": [
         "prepared",
+        "notes",
         "known",
         "inspecting",
         "duplicates",
@@ -90,6 +95,7 @@ INNER_LAYERS = {
         "reporting",
     ],
 }
+CLUSTERS = {"clusters.size", "clusters.local", "clusters.existing", "clusters.connecting"}
 OWNERS = {
     "fsspec": {"storage.folder", "storage.listing"},
     "soundfile": {"recordings.sndfile"},
@@ -102,8 +108,8 @@ OWNERS = {
     "threadpoolctl": {"models.ready"},
     "platformdirs": {"models.cache"},
     "pyarrow": {"table.parquet", "table.scans", "table.parts", "access"},
-    "distributed": {"engine", "clusters"},
-    "dask": {"clusters", "access"},
+    "distributed": {"engine.control", "engine.flight", "engine.run"} | CLUSTERS,
+    "dask": {"clusters.connecting", "clusters.size", "access"},
     "xarray": {"access"},
     "pydantic": {"documents"},
     "yaml": {"documents"},

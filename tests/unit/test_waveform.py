@@ -9,7 +9,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from birddask.errors import RecordingError
-from birddask.mels.waveform import ClipSound, clip_sounds
+from birddask.mels.waveform import ClipSound, read_pieces
 from birddask.plan import ClipRule, Stretch
 from birddask.recordings.recording import Recording
 from birddask.storage import Folder
@@ -63,7 +63,8 @@ def ogg(folder: Path, samples: NDArray[np.int16], rate: int) -> Recording:
 
 def sounds_of(folder: Path, recording: Recording, rule: ClipRule, first: int = 0, clips: int = 0) -> list[ClipSound]:
     clips = clips or rule.clips(recording.frames, recording.sample_rate_hz)
-    return list(clip_sounds(Folder(str(folder)), Stretch(recording, first, clips), rule))
+    pieces = read_pieces(Folder(str(folder)), Stretch(recording, first, clips), rule)
+    return [sound for piece in pieces for sound in piece.sounds()]
 
 
 def waveforms(sounds: list[ClipSound]) -> NDArray[np.float32]:
@@ -181,7 +182,7 @@ def test_a_recording_that_became_shorter_is_refused(
     recording = wav(tmp_path, noise(4, 8000), 8000)
     (tmp_path / recording.path).write_bytes((tmp_path / recording.path).read_bytes()[: WAV_HEADER_BYTES + 40_000])
     monkeypatch.setattr("birddask.mels.waveform._PIECE_BYTES", piece_bytes)
-    found = clip_sounds(Folder(str(tmp_path)), Stretch(recording, 0, 4), ClipRule(8000, 8000, 8000, "pad"))
+    found = read_pieces(Folder(str(tmp_path)), Stretch(recording, 0, 4), ClipRule(8000, 8000, 8000, "pad"))
     with pytest.raises(RecordingError, match="short_read"):
         list(found)
 

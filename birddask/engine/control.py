@@ -1,0 +1,50 @@
+"""What whoever starts a verb holds in hand: the cluster, the progress, the brake."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from distributed import Client
+
+from birddask.events import Crew, Watch, unwatched
+
+Connect = Callable[[], Client]
+"""Gives the client of the cluster that a verb runs on; starts it where need be."""
+
+
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
+@dataclass(frozen=True)
+class Control:
+    """How a verb runs.
+
+    Attributes:
+        connect: gives the cluster.
+        watch: is told of the progress.
+        stopping: whether somebody asked to stop; running tasks then end, and no more are started.
+    """
+
+    connect: Connect
+    watch: Watch = unwatched
+    stopping: Callable[[], bool] = never
+
+
+def crew_of(client: Client) -> Crew:
+    """The workers that there are at the moment."""
+    threads = client.nthreads()
+    return Crew(len(threads), sum(threads.values()))
+
+
+def threads_per_worker(client: Client) -> int:
+    """How many tasks one worker process runs at a time, the least of all workers."""
+    return int(min(client.nthreads().values(), default=1))
+
+
+def dashboard_link(client: Client) -> str | None:
+    """Where Dask's dashboard is served; None without the package ``bokeh``, which draws it."""
+    return client.dashboard_link if importlib.util.find_spec("bokeh") else None
