@@ -88,7 +88,7 @@ class Folder:
         root = self._ask("", lambda _, path: len(path))
         filesystem, top = self._ask(below, lambda filesystem, path: (filesystem, path))
         listing = files_below(filesystem, top, lambda action: self._ask(below, lambda fs, _: action(fs)))
-        return (replace(file, key=file.key[root:].lstrip("/")) for file in listing)
+        return (FoundFile(file.key[root:].lstrip("/"), file.size_bytes, file.modified_us) for file in listing)
 
     def size_bytes(self, key: str) -> int:
         """The size of a file.
