@@ -6,17 +6,20 @@ earlier scans never move when a scan is added.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from birddask.documents import document
 from birddask.errors import ConfigError
 from birddask.recordings.recording import UNKNOWN, Recording
 
 _US_PER_S = 1_000_000
+_US_PER_DAY = 86_400 * _US_PER_S
 
 
 @document
@@ -100,6 +103,16 @@ def plan_blocks(scans: Iterable[Sequence[Recording]], rule: ClipRule, clips_per_
                 number += 1
 
 
+def block_sizes(scans: Iterable[Sequence[Recording]], rule: ClipRule, clips_per_block: int) -> NDArray[np.int32]:
+    """How many clips each block of ``plan_blocks`` has, in order; several times as fast, and 4 bytes a block."""
+    sizes = [np.empty(0, np.int32)]
+    for recordings in scans:
+        for _, _, stretches in _groups(recordings, rule):
+            full, rest = divmod(sum(stretch.clips for stretch in stretches), clips_per_block)
+            sizes.append(np.array([clips_per_block] * full + [rest] * bool(rest), np.int32))
+    return np.concatenate(sizes)
+
+
 def _groups(recordings: Sequence[Recording], rule: ClipRule) -> Iterator[tuple[str, str, list[Stretch]]]:
     groups: dict[tuple[str, str], list[Stretch]] = {}
     for recording in recordings:
@@ -120,15 +133,30 @@ def _months(recording: Recording, rule: ClipRule) -> Iterator[tuple[str, Stretch
         return
     first = 0
     while first < clips:
-        month = np.datetime64(start_us + rule.offset_us(first), "us").astype("datetime64[M]")
-        left_us = int((month + 1).astype("datetime64[us]").astype(np.int64)) - start_us
+        month = _month_of((start_us + rule.offset_us(first)) // _US_PER_DAY)
+        left_us = month.end_us - start_us
         # The first clip that starts in the following month; offsets are rounded, so look around the quotient.
         after = left_us * rule.sample_rate_hz // (rule.hop_samples * _US_PER_S)
         while rule.offset_us(after) < left_us:
             after += 1
         end = min(after, clips)
-        yield str(month), Stretch(recording, first, end - first)
+        yield month.name, Stretch(recording, first, end - first)
         first = end
+
+
+@dataclass(frozen=True)
+class _Month:
+    """A month of UTC, and the first microsecond since 1970 that is not in it."""
+
+    name: str
+    end_us: int
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _month_of(day: int) -> _Month:
+    """The month that a day since 1970 is in."""
+    month = np.datetime64(day, "D").astype("datetime64[M]")
+    return _Month(str(month), int((month + 1).astype("datetime64[D]").astype(np.int64)) * _US_PER_DAY)
 
 
 def _fill(stretches: Iterable[Stretch], clips_per_block: int) -> Iterator[tuple[Stretch, ...]]:

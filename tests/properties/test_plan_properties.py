@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from birddask.errors import ConfigError
-from birddask.plan import Block, ClipRule, plan_blocks
+from birddask.plan import Block, ClipRule, block_sizes, plan_blocks
 from birddask.recordings.recording import Recording
 
 Tail = Literal["pad", "drop"]
@@ -227,6 +227,16 @@ def test_a_further_scan_leaves_earlier_blocks_as_they_are(
     rule, scans = archive
     before = planned(scans[:-1], rule, clips_per_block)
     assert planned(scans, rule, clips_per_block)[: len(before)] == before
+
+
+@thorough
+@given(archives(), st.integers(1, 9))
+def test_blocks_are_measured_without_being_made(
+    archive: tuple[ClipRule, list[list[Recording]]], clips_per_block: int
+) -> None:
+    rule, scans = archive
+    made = [block.clips for block in planned(scans, rule, clips_per_block)]
+    assert block_sizes(scans, rule, clips_per_block).tolist() == made
 
 
 @given(archives(), st.integers(1, 9))
