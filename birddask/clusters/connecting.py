@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
 
 import dask
 from distributed import Client
@@ -12,10 +14,15 @@ from distributed import Client
 from birddask.clusters.cluster_file import ClusterSpec
 from birddask.clusters.existing import ExistingSpec, reach_existing
 from birddask.clusters.local import start_local
+from birddask.clusters.outfit import equipped
+from birddask.clusters.versions import require_same_versions
 
-# Dask makes workers give every freed megabyte back to the system, which costs a fifth of their time in page faults
-# (docs/design/0004). With these they keep up to 128 MiB; larger arrays than 32 MiB still come and go.
-_ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": 128 << 20, "MALLOC_MMAP_THRESHOLD_": 32 << 20}
+# A worker that is frozen or cut off is given up after this time, and others do its tasks; Dask waits for 5 minutes.
+# Locks of scratch folders fail on some network disks, and nobody else uses them.
+_SETTINGS = {"distributed.scheduler.worker-ttl": "2 minutes", "distributed.worker.use-file-locking": False}
+_PATIENCE_S = 10
+
+_log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -36,8 +43,11 @@ def connect(spec: ClusterSpec, workers: int | None) -> Iterator[Client]:
     Raises:
         ConfigError: the cluster can't be as it is described, or can't be reached.
     """
-    with dask.config.set(_settings()), _opened(spec, workers) as client:
-        yield client
+    with dask.config.set(_unless_set(_SETTINGS)), _opened(spec, workers) as client:
+        _await_first_worker(client)
+        require_same_versions(client)
+        with equipped(client):
+            yield client
 
 
 def _opened(spec: ClusterSpec, workers: int | None) -> contextlib.AbstractContextManager[Client]:
@@ -48,10 +58,22 @@ def _opened(spec: ClusterSpec, workers: int | None) -> contextlib.AbstractContex
             return start_local(spec, workers)
 
 
-def _settings() -> dict[str, object]:
-    """Dask's settings for workers of our own."""
-    environment = dask.config.get("distributed.nanny.pre-spawn-environ")
+def _await_first_worker(client: Client) -> None:
+    """Wait for as long as a queue may take. A task makes clusters start a worker that have none when idle."""
+    first = client.submit(os.getpid, pure=False)
+    try:
+        first.result(timeout=_PATIENCE_S)
+    except TimeoutError:
+        _log.warning(
+            "waiting for the first worker of the cluster; it may be queued, or not able to reach %s",
+            client.scheduler_info(n_workers=0)["address"],
+        )
+        first.result()
+
+
+def _unless_set(settings: Mapping[str, object]) -> dict[str, object]:
+    """Settings without those that the user has changed."""
+    defaults = dask.config.merge(*dask.config.defaults)
     return {
-        "distributed.worker.use-file-locking": False,
-        "distributed.nanny.pre-spawn-environ": {**environment, **_ALLOCATOR},
+        key: value for key, value in settings.items() if dask.config.get(key) == dask.config.get(key, config=defaults)
     }

@@ -81,7 +81,17 @@ INNER_LAYERS = {
     ],
     "engine": ["control", "flight", "run"],
     "table": ["parquet", "scans", "parts", "results"],
-    "clusters": ["size", "local", "existing", "cluster_file", "connecting"],
+    "clusters": [
+        "size",
+        "versions",
+        "outfit",
+        "memory",
+        "joining",
+        "local",
+        "existing",
+        "cluster_file",
+        "connecting",
+    ],
     "stages": [
         "prepared",
         "notes",
@@ -95,7 +105,10 @@ INNER_LAYERS = {
         "reporting",
     ],
 }
-CLUSTERS = {"clusters.size", "clusters.local", "clusters.existing", "clusters.connecting"}
+CLUSTERS = {
+    f"clusters.{name}"
+    for name in ("size", "versions", "outfit", "memory", "joining", "local", "existing", "connecting")
+}
 OWNERS = {
     "fsspec": {"storage.folder", "storage.listing"},
     "soundfile": {"recordings.sndfile"},
@@ -109,7 +122,7 @@ OWNERS = {
     "platformdirs": {"models.cache"},
     "pyarrow": {"table.parquet", "table.scans", "table.parts", "access"},
     "distributed": {"engine.control", "engine.flight", "engine.run"} | CLUSTERS,
-    "dask": {"clusters.connecting", "clusters.size", "access"},
+    "dask": {"clusters.connecting", "clusters.memory", "clusters.size", "access"},
     "xarray": {"access"},
     "pydantic": {"documents"},
     "yaml": {"documents"},

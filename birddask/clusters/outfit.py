@@ -1,0 +1,68 @@
+"""What every worker of any kind is given, those that join later or by hand, too."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import platform
+import signal
+from collections.abc import Iterator
+
+from distributed import Client, Worker, WorkerPlugin
+from distributed.core import Status
+
+from birddask.clusters.versions import Versions, differences, installed_versions
+
+# Numbers of glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT_BYTES, _ALWAYS_RETURNED_BYTES = 128 << 20, 32 << 20
+
+_log = logging.getLogger("distributed.worker.birddask")
+
+
+class Outfit(WorkerPlugin):
+    """Makes a worker like the others, or sends it away.
+
+    Attributes:
+        versions: what the driver runs on.
+    """
+
+    def __init__(self, versions: Versions) -> None:
+        self.versions = versions
+
+    async def setup(self, worker: Worker) -> None:
+        """Called by Dask on each worker, before its first task."""
+        difference = differences(self.versions, installed_versions())
+        if difference:
+            _log.error("not used, because it differs from the driver: %s", difference)
+            # Tasks may have come with the registration. They are not begun, and nobody blames them for its end.
+            worker.status = Status.closing_gracefully
+            await worker.scheduler.retire_workers(workers=[worker.address], close_workers=True, remove=True)
+            return
+        _keep_freed_memory()
+        if worker.nanny:
+            # ^C in a terminal goes to all processes that were started from it. The driver decides what comes of it;
+            # the nanny ends the worker.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def equipped(client: Client) -> Iterator[None]:
+    """All workers that there are, or will be while this lasts, get the outfit."""
+    name = f"birddask-{client.id}"
+    client.register_plugin(Outfit(installed_versions()), name=name)
+    yield
+    if client.status == "running":
+        client.unregister_worker_plugin(name)
+
+
+def _keep_freed_memory() -> None:
+    """Let the allocator keep up to 128 MiB; larger arrays than 32 MiB still come and go.
+
+    Dask makes workers give every 64 KiB back to the system, which costs a fifth of their time (docs/design/0004).
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        libc.mallopt(_M_MMAP_THRESHOLD, _ALWAYS_RETURNED_BYTES)
