@@ -67,13 +67,14 @@ def status(prepared: Prepared) -> Standing:
     """The state of the output, from what lies in it.
 
     Raises:
-        ConfigError: nothing was scanned yet.
+        ConfigError: nothing was scanned yet, and nothing ran.
     """
     store = prepared.store()
     scans = read_scans(prepared.job.output_folder)
-    require_scanned(prepared.job, scans)
-    counted = account(scans, plan(scans, store), store, block_numbers(prepared.results.folder))
     notes = recent_notes(prepared.job.output_folder)
+    if not notes:
+        require_scanned(prepared.job, scans)
+    counted = account(scans, plan(scans, store), store, block_numbers(prepared.results.folder))
     return Standing(counted.recordings, counted.mels, counted.scores, tuple(notes))
 
 

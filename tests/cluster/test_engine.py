@@ -17,8 +17,9 @@ from distributed import Client, LocalCluster
 from distributed import client as distributed_client
 
 from birddask.clusters import ExistingSpec, LocalSpec, connect
-from birddask.engine import Control, Done, Failed, dashboard_link, run_tasks
-from birddask.errors import BirddaskError, ModelError, RecordingError, TransientStorageError
+from birddask.engine import Control, Done, Failed, dashboard_link, run, run_tasks
+from birddask.errors import BirddaskError, ModelError, PoisonBlock, RecordingError, Stopped, TransientStorageError
+from birddask.events import Crew, Event, Stalled
 
 WINDOW = 64
 
@@ -189,7 +190,7 @@ def kill_the_worker(fatal: frozenset[int], number: int) -> int:
 def test_a_task_that_kills_its_worker_fails_alone() -> None:
     task = functools.partial(kill_the_worker, frozenset({3, 8}))
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         connect(LocalSpec("local", workers=2), None) as client,
     ):
         outcomes = list(run_tasks(Control(lambda: client), "kill", task, range(12)))
@@ -224,3 +225,83 @@ def test_the_dashboard_is_linked_only_where_it_is_served(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if bokeh and name == "bokeh" else None)
     assert dashboard_link(client) == (client.dashboard_link if bokeh else None)
+
+
+def test_asked_to_stop_running_tasks_end_and_waiting_ones_are_given_up(client: Client) -> None:
+    outcomes: list[int] = []
+    items = Counted()
+    control = Control(lambda: client, stopping=lambda: len(outcomes) >= 10)
+    with pytest.raises(Stopped, match="start the same command again"):
+        outcomes.extend(outcome.item for outcome in run_tasks(control, "slowly", slowly, items))
+    # Four run, and each of two workers may have one more in its hands.
+    assert 10 <= len(outcomes) <= 10 + 8
+    assert items.taken > len(outcomes)
+    wait_until(lambda: unfinished(client) == 0)
+
+
+def test_a_run_that_mostly_fails_is_given_up(client: Client, tmp_path: Path) -> None:
+    trials = (Trial(str(tmp_path), str(number), 99, ValueError("always")) for number in itertools.count())
+    ended = []
+    with pytest.raises(BirddaskError, match=r"given up after 20 of 20 tasks failed"):
+        ended.extend(run_tasks(Control(lambda: client), "attempt", attempt, trials))
+    trials = (Trial(str(tmp_path), f"{n} again", 99 * (n % 6 == 0), ValueError("now and then")) for n in range(180))
+    assert len(list(run_tasks(Control(lambda: client), "attempt", attempt, trials))) == 180
+
+
+def sleep_if_first(number: int) -> int:
+    time.sleep(3 if number == 0 else 0.01)
+    return number
+
+
+def test_a_task_that_runs_for_too_long_is_reported_and_then_given_up(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(run, "_STALLED_S", 0.5)
+    events: list[Event] = []
+    outcomes = list(run_tasks(Control(lambda: client, events.append), "sleep", sleep_if_first, range(20)))
+    assert all(isinstance(outcome, Done) for outcome in outcomes)
+    (stalled,) = [event for event in events if isinstance(event, Stalled)]
+    assert (stalled.what, stalled.running_s >= 0.5) == ("0", True)
+    assert stalled.worker in client.scheduler_info()["workers"]
+    monkeypatch.setattr(run, "_GIVEN_UP_S", 1.0)
+    outcomes = list(run_tasks(Control(lambda: client), "sleep", sleep_if_first, range(20)))
+    (failed,) = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    assert (failed.item, len(outcomes)) == (0, 20)
+    assert "given up after" in failed.message
+
+
+def test_whoever_watches_is_told_how_many_workers_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_LOOK_EVERY_S", 0.1)
+    events: list[Event] = []
+    with connect(LocalSpec("local", workers=1), None) as client:
+        outcomes = run_tasks(Control(lambda: client, events.append), "slowly", slowly, itertools.count())
+        next(outcomes)
+        assert client.cluster is not None
+        client.cluster.scale(2)
+        for _ in outcomes:
+            if Crew(2, 4) in events:
+                break
+        outcomes.close()
+    assert [event for event in events if isinstance(event, Crew)] == [Crew(1, 2), Crew(2, 4)]
+
+
+def test_in_a_crowd_of_deaths_a_run_is_given_up() -> None:
+    task = functools.partial(kill_the_worker, frozenset(range(1000)))
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        connect(LocalSpec("local", workers=2), None) as client,
+        pytest.raises(BirddaskError, match="tasks failed"),
+    ):
+        list(run_tasks(Control(lambda: client), "kill", task, itertools.count()))
+
+
+def test_what_kills_even_alone_is_called_so() -> None:
+    task = functools.partial(kill_the_worker, frozenset({3}))
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        connect(LocalSpec("local", workers=1), None) as client,
+    ):
+        outcomes = list(run_tasks(Control(lambda: client), "kill", task, range(5)))
+    assert {outcome.item: type(outcome) for outcome in outcomes} == {0: Done, 1: Done, 2: Done, 3: Failed, 4: Done}
+    assert isinstance(next(each for each in outcomes if isinstance(each, Failed)).error, PoisonBlock)

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import fsspec
 import pytest
@@ -126,9 +127,11 @@ class S3Server(Server):
 
     Attributes:
         endpoint: as ``http://host:port``.
+        filer: where SeaweedFS' own tools reach the objects.
     """
 
     endpoint: str
+    filer: str
     key: str
     secret: str
     bucket: str
@@ -200,7 +203,7 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
 
     try:
         with _started(command, folder / "weed.log", answers) as process:
-            yield S3Server(process, endpoint, key, secret, bucket)
+            yield S3Server(process, endpoint, f"http://{HOST}:{filer_port}", key, secret, bucket)
     finally:
         for port in ports:
             for left in _WEED_SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
@@ -214,7 +217,7 @@ def sftp_server(folder: Path) -> Iterator[NasServer]:
     """OpenSSH for file transfer only; root logs in with a key made for it."""
     sshd, keygen = _debian_program("sshd"), _debian_program("ssh-keygen")
     if not Path("/run/sshd").is_dir():
-        _unavailable(f"sshd needs the folder /run/sshd: {_INSTALL_NAS}")
+        unavailable(f"sshd needs the folder /run/sshd: {_INSTALL_NAS}")
     (port,) = free_ports(1)
     host_key, user_key, shared = folder / "host_key", folder / "user_key", folder / "shared"
     for path in (host_key, user_key):
@@ -339,7 +342,7 @@ def _descendants(pid: int) -> list[int]:
 
 def _debian_program(name: str) -> str:
     if os.geteuid() != 0:
-        _unavailable(f"{name} can be run by root only")
+        unavailable(f"{name} can be run by root only")
     return _program(name, _INSTALL_NAS)
 
 
@@ -347,10 +350,11 @@ def _program(name: str, command: str) -> str:
     """The path of a program: beside this Python, or where the system has programs and servers."""
     places = [str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin"]
     found = shutil.which(name, path=os.pathsep.join(places))
-    return found or _unavailable(f"{name} is not installed: {command}")
+    return found or unavailable(f"{name} is not installed: {command}")
 
 
-def _unavailable(reason: str) -> str:
+def unavailable(reason: str) -> NoReturn:
+    """Fail if ``BIRDDASK_SERVERS`` is ``required``, else skip."""
     if os.environ.get("BIRDDASK_SERVERS") == "required":
         pytest.fail(reason)
     pytest.skip(reason)
