@@ -15,12 +15,14 @@ class Begun:
         total: number of things to do, None where they are counted on the way.
         things: what they are, for example ``files``.
         dashboard: link to Dask's dashboard, None where it is not served.
+        join: the command that adds a worker by hand, None where it would not pay.
     """
 
     activity: str
     total: int | None
     things: str
     dashboard: str | None
+    join: str | None = None
 
 
 @dataclass(frozen=True)

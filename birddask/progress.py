@@ -82,7 +82,9 @@ class _Lines:
             total = (
                 f"{event.total} {event.things}" if event.total is not None else f"{event.things}, counted on the way"
             )
-            self._print(f"{total}{_link(event)}")
+            self._print(total)
+            for line in _offers(event):
+                self._print(line)
             return
         self._meter.take(event)
         remark = _remark(event)
@@ -106,8 +108,8 @@ class _Bar:
     def watch(self, event: Event) -> None:
         if isinstance(event, Begun):
             self._meter = _Meter(event)
-            if event.dashboard:
-                self._print(f"dashboard: {event.dashboard}")
+            for line in _offers(event):
+                self._print(line)
             self._task: TaskID = self._bar.add_task(event.activity, total=event.total, detail=self._meter.text())
             return
         self._meter.take(event)
@@ -131,5 +133,9 @@ def _remark(event: Event) -> str | None:
     return None
 
 
-def _link(event: Begun) -> str:
-    return f", dashboard: {event.dashboard}" if event.dashboard else ""
+def _offers(event: Begun) -> Iterator[str]:
+    """What one can do while it goes on."""
+    if event.dashboard:
+        yield f"dashboard: {event.dashboard}"
+    if event.join:
+        yield f"to add a worker: {event.join}"

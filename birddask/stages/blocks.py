@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from birddask.accounting import Accounting, account
+from birddask.clusters import how_to_join, require_memory
 from birddask.engine import Control, Done, Failed, dashboard_link, run_tasks, threads_per_worker
 from birddask.errors import PoisonBlock, Stopped
 from birddask.events import Advanced, Begun, BlockFailed
@@ -15,7 +16,7 @@ from birddask.mels.store import MelStore
 from birddask.outputs import existing_store, read_scans
 from birddask.plan import Block
 from birddask.stages.notes import Notebook, noted
-from birddask.stages.prepared import Committed, Prepared, committed, plan, require_scanned
+from birddask.stages.prepared import Committed, Prepared, committed, plan, require_scanned, worker_bytes
 from birddask.stages.scanning import Growth, scan
 from birddask.table.results import block_numbers
 from birddask.tasks import BlockReport, MelWork, ScoreWork, Unit, perform, try_stretch
@@ -125,7 +126,9 @@ def _do(verb: _Verb, prepared: Prepared, store: MelStore, control: Control, note
     blocks = sum(1 for _ in units())
     stopped = False
     if blocks:
-        control.watch(Begun(verb.name, blocks, "blocks", dashboard_link(control.connect())))
+        client = control.connect()
+        require_memory(client, worker_bytes(store))
+        control.watch(Begun(verb.name, blocks, "blocks", dashboard_link(client), how_to_join(client)))
         try:
             shift.work_off(units())
         except Stopped:

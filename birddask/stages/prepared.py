@@ -19,6 +19,11 @@ from birddask.table.parts import require_distinct_columns
 from birddask.table.results import Results, block_numbers
 from birddask.tasks import Unit
 
+# Measured on BirdNET (tests/benchmarks/scaling_and_memory.py): libraries, network and decoder, then for each of the two
+# blocks that a worker has in its hands copies of the mels while the shard is encoded.
+_WORKER_BASE_BYTES = 650 << 20
+_COPIES_OF_BLOCKS = 6
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -70,6 +75,11 @@ def require_scanned(job: Job, scans: Scans) -> None:
             f"no file of {job.archive_folder.url} was scanned into {job.output_folder.url} yet; `birddask scan` or "
             "`birddask run` does it, if there is a file"
         )
+
+
+def worker_bytes(store: MelStore) -> int:
+    """Memory that one worker needs for the blocks of a store, about."""
+    return _WORKER_BASE_BYTES + _COPIES_OF_BLOCKS * store.block_bytes
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,9 @@ from birddask.outputs import read_scans
 from birddask.stages.calibration import clips_per_s
 from birddask.stages.known import Known
 from birddask.stages.notes import RunNote, recent_notes
-from birddask.stages.prepared import Prepared, committed, plan, require_scanned
+from birddask.stages.prepared import Prepared, committed, plan, require_scanned, worker_bytes
 from birddask.stages.scanning import look, rule_fingerprint
 from birddask.table.results import block_numbers
-
-# Measured on BirdNET (tests/benchmarks/scaling_and_memory.py): libraries, network and decoder, then copies of a
-# block's mels while its shard is encoded.
-_WORKER_BASE_BYTES = 600 << 20
-_COPIES_OF_A_BLOCK = 3
 
 
 @dataclass(frozen=True)
@@ -110,6 +105,6 @@ def intend(prepared: Prepared, control: Control) -> Intention:
         blocks_pending=pending,
         store=store,
         store_bytes=sites.total() * store.clip_bytes,
-        worker_bytes=_WORKER_BASE_BYTES + _COPIES_OF_A_BLOCK * store.block_bytes,
+        worker_bytes=worker_bytes(store),
         worker_s=clips_pending / clips_per_s(prepared) if clips_pending else 0.0,
     )

@@ -62,12 +62,14 @@ def test_quarantined_clips_are_counted(clock: Clock) -> None:
 
 def test_files_have_no_audio_to_count(clock: Clock) -> None:
     with shown(terminal=False) as (watch, text):
-        watch(Begun("scan", 300, "files", "http://127.0.0.1:8787/status"))
+        watch(Begun("scan", 300, "files", "http://127.0.0.1:8787/status", "dask worker tcp://10.0.0.1:8786"))
         clock.now_s = 1.0
         watch(Advanced(256))
         watch(Advanced(44))
     assert text.getvalue().splitlines() == [
-        "scan: 300 files, dashboard: http://127.0.0.1:8787/status",
+        "scan: 300 files",
+        "scan: dashboard: http://127.0.0.1:8787/status",
+        "scan: to add a worker: dask worker tcp://10.0.0.1:8786",
         "scan: 300/300 files",
     ]
 
