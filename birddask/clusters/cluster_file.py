@@ -5,14 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from birddask.clusters.existing import ExistingSpec
+from birddask.clusters.kubernetes import KubernetesSpec
 from birddask.clusters.local import LocalSpec
+from birddask.clusters.slurm import SlurmSpec
+from birddask.clusters.ssh import SshSpec
 from birddask.documents import parse, parse_yaml
 from birddask.errors import ConfigError
 
-ClusterSpec = LocalSpec | ExistingSpec
+ClusterSpec = LocalSpec | SshSpec | SlurmSpec | KubernetesSpec | ExistingSpec
 
-_KINDS: dict[str, type[LocalSpec | ExistingSpec]] = {
+_KINDS: dict[str, type[ClusterSpec]] = {
     "local": LocalSpec,
+    "ssh": SshSpec,
+    "slurm": SlurmSpec,
+    "kubernetes": KubernetesSpec,
     "existing": ExistingSpec,
 }
 

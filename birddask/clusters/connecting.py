@@ -13,12 +13,15 @@ from distributed import Client
 
 from birddask.clusters.cluster_file import ClusterSpec
 from birddask.clusters.existing import ExistingSpec, reach_existing
-from birddask.clusters.local import start_local
+from birddask.clusters.kubernetes import KubernetesSpec, start_kubernetes
+from birddask.clusters.local import LocalSpec, start_local
 from birddask.clusters.outfit import equipped
+from birddask.clusters.slurm import SlurmSpec, start_slurm
+from birddask.clusters.ssh import SshSpec, start_ssh
 from birddask.clusters.versions import require_same_versions
 
 # A worker that is frozen or cut off is given up after this time, and others do its tasks; Dask waits for 5 minutes.
-# Locks of scratch folders fail on some network disks, and nobody else uses them.
+# Locks in scratch folders don't work on all disks.
 _SETTINGS = {"distributed.scheduler.worker-ttl": "2 minutes", "distributed.worker.use-file-locking": False}
 _PATIENCE_S = 10
 
@@ -52,10 +55,16 @@ def connect(spec: ClusterSpec, workers: int | None) -> Iterator[Client]:
 
 def _opened(spec: ClusterSpec, workers: int | None) -> contextlib.AbstractContextManager[Client]:
     match spec:
+        case LocalSpec():
+            return start_local(spec, workers)
+        case SshSpec():
+            return start_ssh(spec, workers)
+        case SlurmSpec():
+            return start_slurm(spec, workers)
+        case KubernetesSpec():
+            return start_kubernetes(spec, workers)
         case ExistingSpec():
             return reach_existing(spec, workers)
-        case _:
-            return start_local(spec, workers)
 
 
 def _await_first_worker(client: Client) -> None:

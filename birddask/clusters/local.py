@@ -10,7 +10,8 @@ from typing import Literal
 
 from distributed import Client, LocalCluster
 
-from birddask.clusters.size import THREADS_PER_WORKER, Adaptive, bounds, keep_size, memory_bytes
+from birddask.clusters.size import THREADS_PER_WORKER, Bounds, keep_size, memory_bytes, size_of
+from birddask.clusters.tls import Tls, security_of
 from birddask.documents import document
 
 
@@ -23,12 +24,14 @@ class LocalSpec:
         workers: processes; None takes one a core that this process may use.
         memory_per_worker: a size such as ``2 GiB``; None shares the machine's memory equally.
         adaptive: bounds instead of a fixed number.
+        tls: files for encrypted connections; None leaves them open.
     """
 
     kind: Literal["local"]
     workers: int | None = None
     memory_per_worker: str | None = None
-    adaptive: Adaptive | None = None
+    adaptive: Bounds | None = None
+    tls: Tls | None = None
 
 
 def available_cores() -> int:
@@ -43,7 +46,7 @@ def start_local(spec: LocalSpec, workers: int | None) -> Iterator[Client]:
     Raises:
         ConfigError: a size that can't be.
     """
-    size = bounds(workers, spec.workers, spec.adaptive, available_cores())
+    size = size_of(workers, spec.workers, spec.adaptive, available_cores())
     memory = "auto" if spec.memory_per_worker is None else memory_bytes(spec.memory_per_worker)
     with (
         LocalCluster(
@@ -53,6 +56,8 @@ def start_local(spec: LocalSpec, workers: int | None) -> Iterator[Client]:
             memory_limit=memory,
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address=None,
+            security=security_of(spec.tls),
+            protocol="tls://" if spec.tls else "tcp://",
         ) as cluster,
         Client(cluster) as client,
     ):

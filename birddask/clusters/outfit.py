@@ -52,9 +52,11 @@ def equipped(client: Client) -> Iterator[None]:
     """All workers that there are, or will be while this lasts, get the outfit."""
     name = f"birddask-{client.id}"
     client.register_plugin(Outfit(installed_versions()), name=name)
-    yield
-    if client.status == "running":
-        client.unregister_worker_plugin(name)
+    try:
+        yield
+    finally:
+        if client.status == "running":
+            client.unregister_worker_plugin(name)
 
 
 def _keep_freed_memory() -> None:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from dask.utils import parse_bytes
-from distributed.deploy.cluster import Cluster
+from distributed.core import Status
+from distributed.deploy.adaptive import Adaptive
+from distributed.deploy.spec import SpecCluster
 
 from birddask.documents import document
-from birddask.errors import ConfigError
+from birddask.errors import BirddaskError, ConfigError
 
 # One block computes while another one reads or writes (docs/design/0006).
 THREADS_PER_WORKER = 2
+# For the nanny and what started it, which a batch system or a container counts, too.
+MEMORY_BESIDE_BYTES = 256 << 20
+_LOOK_EVERY_S = 2
+
+
+_log = logging.getLogger(__name__)
 
 
 @document
 @dataclass(frozen=True)
-class Adaptive:
+class Bounds:
     """Bounds between which the number of workers follows the work.
 
     Attributes:
@@ -35,7 +44,7 @@ class Adaptive:
             )
 
 
-def bounds(override: int | None, workers: int | None, adaptive: Adaptive | None, default: int) -> Adaptive:
+def size_of(override: int | None, workers: int | None, adaptive: Bounds | None, default: int) -> Bounds:
     """The number of workers to start, equal bounds for a fixed one.
 
     Args:
@@ -54,12 +63,31 @@ def bounds(override: int | None, workers: int | None, adaptive: Adaptive | None,
     count = next(each for each in (override, workers, default) if each is not None)
     if count < 1:
         raise ConfigError(f"{count} workers can't do any work; ask for at least one")
-    return Adaptive(count, count)
+    return Bounds(count, count)
 
 
-def keep_size(cluster: Cluster, size: Adaptive) -> None:
-    """Let a running cluster follow the work between these bounds, and replace workers that are lost for good."""
-    cluster.adapt(minimum=size.minimum, maximum=size.maximum)
+def keep_size(cluster: SpecCluster, size: Bounds) -> None:
+    """Let a cluster follow the work between these bounds, and replace workers that are gone for good."""
+    cluster.adapt(_Keeper, minimum=size.minimum, maximum=size.maximum, interval=_LOOK_EVERY_S)
+
+
+class _Keeper(Adaptive):
+    """Dask's own, which replaces what was lost, and here also what could not be started: a host may come back."""
+
+    cluster: SpecCluster
+    _said = ""
+
+    async def adapt(self) -> None:
+        for name, worker in list(self.cluster.workers.items()):
+            if worker.status != Status.running:
+                await worker.close()
+                del self.cluster.workers[name]
+        try:
+            await super().adapt()
+        except (BirddaskError, OSError, RuntimeError) as error:
+            if str(error) != self._said:
+                self._said = str(error)
+                _log.warning("a worker can't be started, trying again: %s", error)
 
 
 def memory_bytes(memory: str) -> int:

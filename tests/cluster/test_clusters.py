@@ -1,59 +1,22 @@
 from __future__ import annotations
 
+import json
 import os
+import time
 from pathlib import Path
 
+import dask
 import pytest
 from distributed import Client, LocalCluster
 
-from birddask.clusters import ExistingSpec, LocalSpec, available_cores, connect, existing, on_demand, read_cluster_file
+from birddask.clusters import Bounds, ExistingSpec, LocalSpec, available_cores, connect, existing, on_demand
 from birddask.errors import ConfigError
-
-
-def cluster_file(folder: Path, text: str) -> Path:
-    file = folder / "cluster.yaml"
-    file.write_text(text)
-    return file
+from tests.support.certificates import certificate
+from tests.support.processes import wait_until
 
 
 def threads_of_each_worker(client: Client) -> list[int]:
     return list(client.nthreads().values())
-
-
-@pytest.mark.parametrize(
-    ("text", "spec"),
-    [
-        ("kind: local\n", LocalSpec("local")),
-        ("kind: local\nworkers: 3\nmemory_per_worker: 2 GiB\n", LocalSpec("local", 3, "2 GiB")),
-        ("kind: existing\naddress: tcp://10.0.0.5:8786\n", ExistingSpec("existing", "tcp://10.0.0.5:8786")),
-    ],
-)
-def test_a_cluster_file_says_where_to_run(text: str, spec: LocalSpec | ExistingSpec, tmp_path: Path) -> None:
-    assert read_cluster_file(cluster_file(tmp_path, text)) == spec
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("kind: cloud\n", "the kind of the cluster is 'cloud', it must be one of local, existing"),
-        ("workers: 3\n", "the kind of the cluster is None"),
-        ("kind: [local]\n", r"the kind of the cluster is \['local'\]"),
-        ("kind: local\nworker: 3\n", "unknown key `worker`; did you mean `workers`"),
-        ("kind: local\naddress: tcp://10.0.0.5:8786\n", "unknown key `address`"),
-        ("kind: local\nworkers: many\n", "`workers`: Input should be a valid integer"),
-        ("kind: existing\n", "the key `address` is missing"),
-        ("local\n", "must hold `key: value` lines"),
-    ],
-)
-def test_a_wrong_cluster_file_is_named_with_what_is_wrong(text: str, problem: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=problem) as caught:
-        read_cluster_file(cluster_file(tmp_path, text))
-    assert str(tmp_path / "cluster.yaml") in str(caught.value)
-
-
-def test_a_cluster_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"missing\.yaml can't be read: No such file"):
-        read_cluster_file(tmp_path / "missing.yaml")
 
 
 def test_workers_are_processes_of_two_threads_and_end_with_the_cluster() -> None:
@@ -106,6 +69,68 @@ def test_an_existing_cluster_is_used_and_left_running() -> None:
             with connect(spec, None) as client:
                 assert threads_of_each_worker(client) == [3]
                 assert client.submit(sum, [1, 2]).result() == 3
+
+
+def test_a_scheduler_file_stands_for_the_address(tmp_path: Path) -> None:
+    file = tmp_path / "scheduler.json"
+    with LocalCluster(n_workers=1, processes=False, protocol="tcp://", dashboard_address="127.0.0.1:0") as mine:
+        file.write_text(json.dumps(mine.scheduler.identity()))
+        with connect(ExistingSpec("existing", scheduler_file=str(file)), None) as client:
+            assert client.submit(sum, [1, 2]).result() == 3
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", '{"workers": {}}'])
+def test_a_wrong_scheduler_file_is_named(content: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "scheduler.json"
+    if content is not None:
+        file.write_text(content)
+    with (
+        pytest.raises(ConfigError, match=r"the scheduler file .*scheduler\.json can't be read"),
+        connect(ExistingSpec("existing", scheduler_file=str(file)), None),
+    ):
+        pass
+
+
+def test_the_number_of_workers_follows_the_work() -> None:
+    with connect(LocalSpec("local", adaptive=Bounds(0, 3)), None) as client:
+        futures = client.map(time.sleep, [0.5] * 120, pure=False)
+        wait_until(lambda: len(client.nthreads()) == 3, "the most workers")
+        client.cancel(futures)
+        wait_until(lambda: not client.nthreads(), "no more worker than needed")
+        assert client.submit(sum, [1, 2]).result(timeout=60) == 3
+
+
+def test_a_worker_whose_nanny_died_is_replaced() -> None:
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}),
+        connect(LocalSpec("local", 2), None) as client,
+    ):
+        before = set(client.nthreads())
+        victim = client.cluster.workers[0]
+        client.cluster.sync(victim.close)
+        wait_until(lambda: len(set(client.nthreads()) - before) == 1 and len(client.nthreads()) == 2, "another worker")
+
+
+def test_an_encrypted_cluster_refuses_who_comes_without_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(existing, "_CONNECT_TIMEOUT_S", 2)
+    (tmp_path / "others").mkdir()
+    tls, of_others = certificate(tmp_path), certificate(tmp_path / "others")
+    with connect(LocalSpec("local", 1, tls=tls), None) as client:
+        address = client.scheduler_info()["address"]
+        assert address.startswith("tls://")
+        assert all(worker.startswith("tls://") for worker in client.nthreads())
+        with connect(ExistingSpec("existing", address, tls=tls), None) as other:
+            assert other.submit(sum, [3, 4]).result() == 7
+        for url, files, problem in (
+            (address, None, "takes encrypted connections only"),
+            (address.replace("tls:", "tcp:"), None, "no Dask scheduler answers"),
+            (address, of_others, "no Dask scheduler answers"),
+        ):
+            stranger = ExistingSpec("existing", url, tls=files)
+            with pytest.raises(ConfigError, match=problem), connect(stranger, None):
+                pass
 
 
 def test_no_cluster_starts_before_it_is_needed_and_only_one_then() -> None:

@@ -171,7 +171,7 @@ def environment(server: S3Server | NasServer) -> dict[str, str]:
 @contextlib.contextmanager
 def s3_server(folder: Path) -> Iterator[S3Server]:
     """SeaweedFS with an empty bucket."""
-    weed = _program("weed", _INSTALL_S3)
+    weed = program("weed", _INSTALL_S3)
     key, secret, bucket = secrets.token_hex(10), secrets.token_hex(20), "archive"
     s3_port, *other_ports = ports = free_ports(5)
     master_port, volume_port, filer_port, admin_port = other_ports
@@ -199,10 +199,10 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
     ]
 
     def answers() -> bool:
-        return _listens(s3_port) and _can_be_written(bucket, key, secret, endpoint)
+        return listens(s3_port) and _can_be_written(bucket, key, secret, endpoint)
 
     try:
-        with _started(command, folder / "weed.log", answers) as process:
+        with server_process(command, folder / "weed.log", answers) as process:
             yield S3Server(process, endpoint, f"http://{HOST}:{filer_port}", key, secret, bucket)
     finally:
         for port in ports:
@@ -213,18 +213,17 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
 
 
 @contextlib.contextmanager
-def sftp_server(folder: Path) -> Iterator[NasServer]:
-    """OpenSSH for file transfer only; root logs in with a key made for it."""
-    sshd, keygen = _debian_program("sshd"), _debian_program("ssh-keygen")
+def sshd(folder: Path, addresses: Sequence[str], *settings: str) -> Iterator[tuple[ServerProcess, int]]:
+    """OpenSSH on one port of some addresses; root logs in with the key ``user_key`` in the folder."""
+    daemon, keygen = (root_program(name, _INSTALL_NAS) for name in ("sshd", "ssh-keygen"))
     if not Path("/run/sshd").is_dir():
         unavailable(f"sshd needs the folder /run/sshd: {_INSTALL_NAS}")
     (port,) = free_ports(1)
-    host_key, user_key, shared = folder / "host_key", folder / "user_key", folder / "shared"
+    host_key, user_key = folder / "host_key", folder / "user_key"
     for path in (host_key, user_key):
         subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
-    shared.mkdir()
-    settings = [
-        f"ListenAddress {HOST}:{port}",
+    lines = [
+        *(f"ListenAddress {address}:{port}" for address in addresses),
         f"HostKey {host_key}",
         f"AuthorizedKeysFile {user_key}.pub",
         "AuthenticationMethods publickey",
@@ -234,21 +233,32 @@ def sftp_server(folder: Path) -> Iterator[NasServer]:
         "PidFile none",
         "MaxStartups 100",  # by default some of more than ten that log in at once are turned away
         "MaxSessions 50",
-        "Subsystem sftp internal-sftp",
-        "ForceCommand internal-sftp",
+        *settings,
     ]
-    (folder / "sshd_config").write_text("\n".join(settings) + "\n")
-    command = [sshd, "-D", "-e", "-f", str(folder / "sshd_config")]
-    options: dict[str, str | bool] = {"key_filename": str(user_key), "look_for_keys": False, "allow_agent": False}
-    url = f"sftp://root@{HOST}:{port}{shared}"
-    with _started(command, folder / "sshd.log", lambda: _listens(port)) as process:
-        yield NasServer(process, url, options, shared)
+    (folder / "sshd_config").write_text("\n".join(lines) + "\n")
+    command = [daemon, "-D", "-e", "-f", str(folder / "sshd_config")]
+    with server_process(command, folder / "sshd.log", lambda: listens(port)) as process:
+        yield process, port
+
+
+@contextlib.contextmanager
+def sftp_server(folder: Path) -> Iterator[NasServer]:
+    """OpenSSH for file transfer only."""
+    shared = folder / "shared"
+    shared.mkdir()
+    options: dict[str, str | bool] = {
+        "key_filename": str(folder / "user_key"),
+        "look_for_keys": False,
+        "allow_agent": False,
+    }
+    with sshd(folder, [HOST], "Subsystem sftp internal-sftp", "ForceCommand internal-sftp") as (process, port):
+        yield NasServer(process, f"sftp://root@{HOST}:{port}{shared}", options, shared)
 
 
 @contextlib.contextmanager
 def smb_server(folder: Path) -> Iterator[NasServer]:
     """Samba with one share; root logs in with a password made for it."""
-    smbd, smbpasswd = _debian_program("smbd"), _debian_program("smbpasswd")
+    smbd, smbpasswd = (root_program(name, _INSTALL_NAS) for name in ("smbd", "smbpasswd"))
     (port,) = free_ports(1)
     password = secrets.token_hex(10)
     shared, own = folder / "shared", folder / "own"
@@ -283,12 +293,13 @@ def smb_server(folder: Path) -> Iterator[NasServer]:
     )
     command = [smbd, "--foreground", "--no-process-group", "--debug-stdout", f"--configfile={folder / 'smb.conf'}"]
     options = {"username": "root", "password": password}
-    with _started(command, folder / "smbd.log", lambda: _listens(port)) as process:
+    with server_process(command, folder / "smbd.log", lambda: listens(port)) as process:
         yield NasServer(process, f"smb://{HOST}:{port}/archive", options, shared)
 
 
 @contextlib.contextmanager
-def _started(command: Sequence[str], log: Path, answers: Callable[[], bool]) -> Iterator[ServerProcess]:
+def server_process(command: Sequence[str], log: Path, answers: Callable[[], bool]) -> Iterator[ServerProcess]:
+    """A server that answers, and is ended afterwards with all that it started."""
     process = ServerProcess(command, log, answers)
     try:
         process.start()
@@ -314,7 +325,8 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections on a port of 127.0.0.1."""
     with socket.socket() as attempt:
         return attempt.connect_ex((HOST, port)) == 0
 
@@ -340,13 +352,14 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def _debian_program(name: str) -> str:
+def root_program(name: str, command: str) -> str:
+    """The path of a program that only root can use; ``command`` installs it."""
     if os.geteuid() != 0:
         unavailable(f"{name} can be run by root only")
-    return _program(name, _INSTALL_NAS)
+    return program(name, command)
 
 
-def _program(name: str, command: str) -> str:
+def program(name: str, command: str) -> str:
     """The path of a program: beside this Python, or where the system has programs and servers."""
     places = [str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin"]
     found = shutil.which(name, path=os.pathsep.join(places))

@@ -83,11 +83,16 @@ INNER_LAYERS = {
     "table": ["parquet", "scans", "parts", "results"],
     "clusters": [
         "size",
+        "tls",
+        "extras",
         "versions",
         "outfit",
         "memory",
         "joining",
         "local",
+        "ssh",
+        "slurm",
+        "kubernetes",
         "existing",
         "cluster_file",
         "connecting",
@@ -105,10 +110,7 @@ INNER_LAYERS = {
         "reporting",
     ],
 }
-CLUSTERS = {
-    f"clusters.{name}"
-    for name in ("size", "versions", "outfit", "memory", "joining", "local", "existing", "connecting")
-}
+CLUSTERS = {f"clusters.{name}" for name in INNER_LAYERS["clusters"]}
 OWNERS = {
     "fsspec": {"storage.folder", "storage.listing"},
     "soundfile": {"recordings.sndfile"},
@@ -121,8 +123,13 @@ OWNERS = {
     "threadpoolctl": {"models.ready"},
     "platformdirs": {"models.cache"},
     "pyarrow": {"table.parquet", "table.scans", "table.parts", "access"},
-    "distributed": {"engine.control", "engine.flight", "engine.run"} | CLUSTERS,
-    "dask": {"clusters.connecting", "clusters.memory", "clusters.size", "access"},
+    "distributed": {"engine.control", "engine.flight", "engine.run"}
+    | CLUSTERS - {"clusters.extras", "clusters.cluster_file"},
+    "dask": {"clusters.connecting", "clusters.kubernetes", "clusters.memory", "clusters.size", "access"},
+    "asyncssh": {"clusters.ssh"},
+    "dask_jobqueue": {"clusters.slurm"},
+    "dask_kubernetes": {"clusters.kubernetes"},
+    "kr8s": {"clusters.kubernetes"},
     "xarray": {"access"},
     "pydantic": {"documents"},
     "yaml": {"documents"},
