@@ -1,14 +1,39 @@
 """Archives of field recordings into mels, and mels into species probabilities, with Dask."""
 
-from birddask.access import open_mels, open_probabilities
-from birddask.clusters import LocalSpec, on_demand, read_cluster_file
-from birddask.job import Job, read_job_file
-from birddask.stages.blocks import Ended, build_mels, classify, run
-from birddask.stages.prepared import prepare
-from birddask.stages.reporting import status
-from birddask.stages.scanning import scan
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from birddask.access import open_mels, open_probabilities
+    from birddask.clusters import LocalSpec, on_demand, read_cluster_file
+    from birddask.engine import Control
+    from birddask.job import Job, read_job_file
+    from birddask.stages.blocks import Ended, build_mels, classify, run
+    from birddask.stages.prepared import prepare
+    from birddask.stages.reporting import status
+    from birddask.stages.scanning import scan
+
+# Imported when they are first used: `birddask --help` needs none of them.
+_HOMES = {
+    "Control": "engine",
+    "Ended": "stages.blocks",
+    "Job": "job",
+    "LocalSpec": "clusters",
+    "build_mels": "stages.blocks",
+    "classify": "stages.blocks",
+    "on_demand": "clusters",
+    "open_mels": "access",
+    "open_probabilities": "access",
+    "prepare": "stages.prepared",
+    "read_cluster_file": "clusters",
+    "read_job_file": "job",
+    "run": "stages.blocks",
+    "scan": "stages.scanning",
+    "status": "stages.reporting",
+}
 
 __all__ = [
+    "Control",
     "Ended",
     "Job",
     "LocalSpec",
@@ -24,3 +49,13 @@ __all__ = [
     "scan",
     "status",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'birddask' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"birddask.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

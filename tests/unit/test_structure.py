@@ -38,6 +38,7 @@ LAYERS = [
     "demo",
     "brake",
     "detached",
+    "commands",
     "cli",
 ]
 # Inside the packages that have an order of their own.
@@ -133,8 +134,8 @@ OWNERS = {
     "xarray": {"access"},
     "pydantic": {"documents"},
     "yaml": {"documents"},
-    "typer": {"cli"},
-    "rich": {"cli", "progress"},
+    "typer": {"cli", "commands"},
+    "rich": {"commands", "progress"},
 }
 
 
