@@ -4,7 +4,7 @@ SERVERS ?= required
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-buckets check clean
+.PHONY: demo test test-buckets test-ssh test-slurm check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/birddask demo
@@ -15,6 +15,14 @@ test: $(VENV)/.test
 # With a real object store, an SFTP and an SMB server on this machine (Debian's openssh-server and samba).
 test-buckets: $(VENV)/.servers
 	BIRDDASK_SERVERS=$(SERVERS) $(BIN)/python -m pytest tests/buckets
+
+# On three hosts, all of them this machine (Debian's openssh-server).
+test-ssh: $(VENV)/.ssh
+	BIRDDASK_SERVERS=$(SERVERS) $(BIN)/python -m pytest tests/ssh
+
+# On a SLURM of two nodes, both of them this machine (Debian's slurmctld, slurmd, slurm-client and munge).
+test-slurm: $(VENV)/.slurm
+	BIRDDASK_SERVERS=$(SERVERS) $(BIN)/python -m pytest tests/slurm
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check .
@@ -33,11 +41,20 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml
 	touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[birdnet,analysis,dashboard]' --group test
+	$(BIN)/python -m pip install --quiet --editable '.[birdnet,analysis,dashboard,ssh,slurm,kubernetes]' --group test
 	touch $@ $(VENV)/.demo
 
 $(VENV)/.servers: $(VENV)/.test
 	(command -v sshd && command -v smbd) >/dev/null || $(SUDO) apt-get install -y --no-install-recommends openssh-server samba || test $(SERVERS) != required
 	mkdir -p /run/sshd || $(SUDO) mkdir -p /run/sshd || test $(SERVERS) != required
 	$(BIN)/python -m pip install --quiet --editable . --group servers
+	touch $@
+
+$(VENV)/.ssh: $(VENV)/.test
+	command -v sshd >/dev/null || $(SUDO) apt-get install -y --no-install-recommends openssh-server || test $(SERVERS) != required
+	mkdir -p /run/sshd || $(SUDO) mkdir -p /run/sshd || test $(SERVERS) != required
+	touch $@
+
+$(VENV)/.slurm: $(VENV)/.test
+	(command -v slurmctld && command -v slurmd && command -v sbatch && command -v munged) >/dev/null || $(SUDO) apt-get install -y --no-install-recommends slurmctld slurmd slurm-client munge || test $(SERVERS) != required
 	touch $@
