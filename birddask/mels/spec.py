@@ -122,6 +122,10 @@ class ChannelSpec:
     def __post_init__(self) -> None:
         if self.n_fft < 2 or self.n_fft % 2 or self.hop_samples < 1 or self.bins < 1:
             raise ConfigError("a channel needs an even n_fft, a positive hop and at least one bin")
+        if self.spectrum == "real" and self.n_fft % 8:
+            raise ConfigError(
+                f"the real part of a spectrum needs an n_fft that is a multiple of 8 (found {self.n_fft})"
+            )
         if isinstance(self.filterbank, MelFilterbank) and self.filterbank.bins != self.bins:
             raise ConfigError(f"the filterbank has {self.filterbank.bins} bins, its channel {self.bins}")
 

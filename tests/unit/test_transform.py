@@ -173,23 +173,27 @@ def triangles(n_fft: int, bins: int, seed: int = 0) -> Array32:
     return np.where(matrix > 0.9, matrix, 0).astype(np.float32)
 
 
-def literally_real(waveform: Array32, channel: ChannelSpec, window: Array32, matrix: Array32) -> NDArray[np.float64]:
+def real_spectrum(waveform: Array32, channel: ChannelSpec, window: Array32) -> NDArray[np.float64]:
     starts = range(0, len(waveform) - channel.n_fft + 1, channel.hop_samples)
     frames = np.array([waveform[start : start + channel.n_fft] * window for start in starts])
     assert frames.dtype == np.float32
-    spectrum = np.fft.rfft(frames.astype(np.float64)).real
-    return (spectrum @ matrix.astype(np.float64)).T
+    return np.fft.rfft(frames.astype(np.float64)).real
 
 
-@pytest.mark.parametrize(("n_fft", "hop_samples"), [(2048, 278), (1024, 280), (64, 64), (2, 1000)])
+def literally_real(waveform: Array32, channel: ChannelSpec, window: Array32, matrix: Array32) -> NDArray[np.float64]:
+    return (real_spectrum(waveform, channel, window) @ matrix.astype(np.float64)).T
+
+
+@pytest.mark.parametrize(("n_fft", "hop_samples"), [(2048, 278), (1024, 280), (64, 64), (8, 1000)])
 def test_the_real_part_is_that_of_a_double_precision_transform(n_fft: int, hop_samples: int) -> None:
     window, matrix = hann(n_fft), triangles(n_fft, BINS)
     channel = real_channel(n_fft, hop_samples, window, matrix)
     front_end = prepare(spec_of(channel), {"window": window, "matrix": matrix})
     for name, waveform in {**sounds(), "constant": np.full(RATE, -1, np.float32)}.items():
-        expected = literally_real(waveform, channel, window, matrix)
-        cancelled = 1e-11 * np.abs(waveform).max()
-        np.testing.assert_allclose(front_end.mels(waveform)[0], expected, rtol=1e-6, atol=cancelled, err_msg=name)
+        spectrum = real_spectrum(waveform, channel, window)
+        error = np.abs(front_end.mels(waveform)[0] - (spectrum @ matrix).T)
+        # Float32 may round bins, and their sum, but nothing before them.
+        assert np.all(error <= 2e-6 * (np.abs(spectrum) @ matrix).T + 1e-11 * np.abs(waveform).max()), name
 
 
 def test_squared_power_squares_and_compresses() -> None:

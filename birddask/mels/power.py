@@ -1,0 +1,97 @@
+"""Mels of a power or magnitude spectrum by FFT, at librosa's values (the only ``scipy`` import)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+Array32 = NDArray[np.float32]
+
+# Frames transformed together: what they need stays in a core's cache.
+_FRAMES_AT_ONCE = 128
+# Mels multiplied together: enough for the product, few enough to skip most of the matrix's zeros.
+_MELS_AT_ONCE = 16
+# Weakest power, against the mean of a frame's bins, that a float32 transform gives within 1e-3 dB. Its error is less
+# than 1e-6 of their root mean square, in any bin, and so 1e-4 of a bin of this power.
+_FAINT = 1e-4
+
+
+@dataclass(frozen=True)
+class _Band:
+    """Neighbouring mels with the bins that they are made of; ``matrix`` is float32 (bins, mels)."""
+
+    mels: slice
+    bins: slice
+    matrix: Array32
+
+
+@dataclass(frozen=True)
+class PowerSpectrum:
+    """A window and a mel matrix made ready.
+
+    Attributes:
+        window: float64 (n_fft,).
+        window_32: the same in float32.
+        faintest: float32 (mel,): the smallest mel of a frame with a mean power of 1 that float32 gives well enough.
+    """
+
+    hop_samples: int
+    magnitude: bool
+    window: NDArray[np.float64]
+    window_32: Array32
+    bands: tuple[_Band, ...]
+    faintest: Array32
+
+    def mels(self, waveform: Array32) -> Array32:
+        """Float32 (frame, mel) of all frames that lie inside a float32 waveform."""
+        frames = sliding_window_view(waveform, len(self.window))[:: self.hop_samples]
+        mels = np.empty((len(frames), len(self.faintest)), np.float32)
+        for start in range(0, len(frames), _FRAMES_AT_ONCE):
+            rows = slice(start, start + _FRAMES_AT_ONCE)
+            mean = self._transform(frames[rows] * self.window_32, mels[rows])
+            faint = (mels[rows] < self.faintest * mean).any(axis=1)
+            if faint.any():
+                again = np.empty_like(mels[rows][faint])
+                self._transform(frames[rows][faint] * self.window, again)
+                mels[rows][faint] = again
+        return mels
+
+    def _transform(self, windowed: NDArray[np.floating], mels: Array32) -> Array32:
+        """Write the mels of windowed frames, computed in their precision; mean power or magnitude, (frame, 1)."""
+        spectrum = scipy.fft.rfft(windowed, overwrite_x=True)
+        # Real and imaginary parts side by side: no complex arithmetic, no copies.
+        squares = spectrum.view(windowed.dtype)
+        np.multiply(squares, squares, out=squares)
+        power = np.add(squares[:, ::2], squares[:, 1::2], dtype=windowed.dtype)
+        mean: Array32 = power.mean(axis=1, keepdims=True).astype(np.float32)
+        if self.magnitude:
+            np.sqrt(power, out=power)
+            np.sqrt(mean, out=mean)
+        kept = power.astype(np.float32, copy=False)
+        for band in self.bands:
+            np.matmul(kept[:, band.bins], band.matrix, out=mels[:, band.mels])
+        return mean
+
+
+def prepare_power(window: NDArray[np.float64], matrix: Array32, hop_samples: int, *, magnitude: bool) -> PowerSpectrum:
+    """Make a window (n_fft,) and a mel matrix (n_fft / 2 + 1, mel) ready."""
+    return PowerSpectrum(
+        hop_samples=hop_samples,
+        magnitude=magnitude,
+        window=window,
+        window_32=window.astype(np.float32),
+        bands=tuple(
+            _band(matrix, slice(first, first + _MELS_AT_ONCE)) for first in range(0, matrix.shape[1], _MELS_AT_ONCE)
+        ),
+        faintest=matrix.sum(axis=0) * np.float32(np.sqrt(_FAINT) if magnitude else _FAINT),
+    )
+
+
+def _band(matrix: Array32, mels: slice) -> _Band:
+    used = np.flatnonzero(matrix[:, mels].any(axis=1))
+    bins = slice(used[0], used[-1] + 1) if len(used) else slice(0, 1)
+    return _Band(mels, bins, np.ascontiguousarray(matrix[bins, mels]))
