@@ -7,6 +7,7 @@ from birddask.clusters.joining import how_to_join
 from birddask.clusters.kubernetes import KubernetesSpec
 from birddask.clusters.local import LocalSpec, available_cores
 from birddask.clusters.memory import require_memory
+from birddask.clusters.none import NoneSpec
 from birddask.clusters.size import Bounds
 from birddask.clusters.slurm import SlurmSpec
 from birddask.clusters.ssh import SshSpec
@@ -18,6 +19,7 @@ __all__ = [
     "ExistingSpec",
     "KubernetesSpec",
     "LocalSpec",
+    "NoneSpec",
     "SlurmSpec",
     "SshSpec",
     "Tls",

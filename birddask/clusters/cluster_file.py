@@ -7,15 +7,17 @@ from pathlib import Path
 from birddask.clusters.existing import ExistingSpec
 from birddask.clusters.kubernetes import KubernetesSpec
 from birddask.clusters.local import LocalSpec
+from birddask.clusters.none import NoneSpec
 from birddask.clusters.slurm import SlurmSpec
 from birddask.clusters.ssh import SshSpec
 from birddask.documents import parse, parse_yaml
 from birddask.errors import ConfigError
 
-ClusterSpec = LocalSpec | SshSpec | SlurmSpec | KubernetesSpec | ExistingSpec
+ClusterSpec = LocalSpec | NoneSpec | SshSpec | SlurmSpec | KubernetesSpec | ExistingSpec
 
 _KINDS: dict[str, type[ClusterSpec]] = {
     "local": LocalSpec,
+    "none": NoneSpec,
     "ssh": SshSpec,
     "slurm": SlurmSpec,
     "kubernetes": KubernetesSpec,

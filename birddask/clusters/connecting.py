@@ -15,6 +15,7 @@ from birddask.clusters.cluster_file import ClusterSpec
 from birddask.clusters.existing import ExistingSpec, reach_existing
 from birddask.clusters.kubernetes import KubernetesSpec, start_kubernetes
 from birddask.clusters.local import LocalSpec, start_local
+from birddask.clusters.none import NoneSpec, start_none
 from birddask.clusters.outfit import equipped
 from birddask.clusters.slurm import SlurmSpec, start_slurm
 from birddask.clusters.ssh import SshSpec, start_ssh
@@ -57,6 +58,8 @@ def _opened(spec: ClusterSpec, workers: int | None) -> contextlib.AbstractContex
     match spec:
         case LocalSpec():
             return start_local(spec, workers)
+        case NoneSpec():
+            return start_none(workers)
         case SshSpec():
             return start_ssh(spec, workers)
         case SlurmSpec():

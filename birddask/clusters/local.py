@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -48,8 +49,8 @@ def start_local(spec: LocalSpec, workers: int | None) -> Iterator[Client]:
     """
     size = size_of(workers, spec.workers, spec.adaptive, available_cores())
     memory = "auto" if spec.memory_per_worker is None else memory_bytes(spec.memory_per_worker)
-    with (
-        LocalCluster(
+    with _deaf():
+        started = LocalCluster(
             n_workers=size.minimum,
             threads_per_worker=THREADS_PER_WORKER,
             processes=True,
@@ -58,8 +59,20 @@ def start_local(spec: LocalSpec, workers: int | None) -> Iterator[Client]:
             worker_dashboard_address=None,
             security=security_of(spec.tls),
             protocol="tls://" if spec.tls else "tcp://",
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+        )
+    with started as cluster, Client(cluster) as client:
         keep_size(cluster, size)
         yield client
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Threads that begin meanwhile do not hear ^C, nor do the processes that they start, then or later.
+
+    In a terminal it goes to all processes that were started from it; the driver alone decides what comes of it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

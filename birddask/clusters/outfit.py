@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import logging
 import platform
-import signal
 from collections.abc import Iterator
 
 from distributed import Client, Worker, WorkerPlugin
@@ -41,10 +40,6 @@ class Outfit(WorkerPlugin):
             await worker.scheduler.retire_workers(workers=[worker.address], close_workers=True, remove=True)
             return
         _keep_freed_memory()
-        if worker.nanny:
-            # ^C in a terminal goes to all processes that were started from it. The driver decides what comes of it;
-            # the nanny ends the worker.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

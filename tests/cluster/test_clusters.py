@@ -9,7 +9,16 @@ import dask
 import pytest
 from distributed import Client, LocalCluster
 
-from birddask.clusters import Bounds, ExistingSpec, LocalSpec, available_cores, connect, existing, on_demand
+from birddask.clusters import (
+    Bounds,
+    ExistingSpec,
+    LocalSpec,
+    NoneSpec,
+    available_cores,
+    connect,
+    existing,
+    on_demand,
+)
 from birddask.errors import ConfigError
 from tests.support.certificates import certificate
 from tests.support.processes import wait_until
@@ -145,3 +154,12 @@ def test_no_cluster_starts_before_it_is_needed_and_only_one_then() -> None:
 
 def test_cores_are_those_that_this_process_may_use() -> None:
     assert 1 <= available_cores() <= (os.cpu_count() or 1)
+
+
+def test_without_a_cluster_tasks_run_in_this_process() -> None:
+    with connect(NoneSpec("none"), None) as client:
+        assert client.submit(os.getpid, pure=False).result() == os.getpid()
+        assert threads_of_each_worker(client) == [2]
+        assert client.dashboard_link.startswith("http://127.0.0.1:")
+    with pytest.raises(ConfigError, match="`kind: none`, which has no workers"), connect(NoneSpec("none"), 2):
+        pass

@@ -77,7 +77,7 @@ def test_a_cluster_file_says_where_to_run(text: str, spec: ClusterSpec, tmp_path
     [
         (
             "kind: cloud\n",
-            "the kind of the cluster is 'cloud', it must be one of local, ssh, slurm, kubernetes, existing",
+            "the kind of the cluster is 'cloud', it must be one of local, none, ssh, slurm, kubernetes, existing",
         ),
         ("workers: 3\n", "the kind of the cluster is None"),
         ("kind: [local]\n", r"the kind of the cluster is \['local'\]"),

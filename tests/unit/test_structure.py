@@ -30,6 +30,10 @@ LAYERS = [
     "accounting",
     "stages",
     "access",
+    "detections",
+    "formats",
+    "effort",
+    "handover",
     "report",
     "schedule",
     "survey",
@@ -39,11 +43,13 @@ LAYERS = [
     "brake",
     "detached",
     "commands",
+    "commands_results",
+    "cli_results",
     "cli",
 ]
 # Inside the packages that have an order of their own.
 INNER_LAYERS = {
-    "storage": ["options", "faults", "listing", "folder"],
+    "storage": ["options", "faults", "listing", "folder", "spool", "together"],
     "recordings": [
         "recording",
         "reasons",
@@ -122,6 +128,22 @@ INNER_LAYERS = {
         "calibration",
         "reporting",
     ],
+    "detections": ["labels", "rules", "found", "rows", "recordings", "steps", "query"],
+    "formats": [
+        "format",
+        "spreadsheet",
+        "per_recording",
+        "csv_table",
+        "parquet_table",
+        "raven",
+        "audacity",
+        "kaleidoscope",
+        "birdnet_analyzer",
+        "json_lines",
+        "darwin_core",
+        "about",
+    ],
+    "handover": ["files", "http_endpoint", "sqlite_file", "deliver"],
 }
 CLUSTERS = {f"clusters.{name}" for name in INNER_LAYERS["clusters"]}
 OWNERS = {
@@ -137,7 +159,9 @@ OWNERS = {
     "tflite": {"models.tflite_graph"},
     "threadpoolctl": {"models.ready"},
     "platformdirs": {"models.cache"},
-    "pyarrow": {"table.parquet", "table.scans", "table.parts", "access"},
+    "pyarrow": {"table.parquet", "table.scans", "table.parts", "access"}
+    | {"detections.rows", "detections.recordings", "detections.query", "formats.format", "formats.parquet_table"},
+    "duckdb": {"detections.query"},
     "distributed": {"engine.control", "engine.flight", "engine.run"}
     | CLUSTERS - {"clusters.extras", "clusters.cluster_file"},
     "dask": {"clusters.connecting", "clusters.kubernetes", "clusters.memory", "clusters.size", "access"},
@@ -148,7 +172,7 @@ OWNERS = {
     "xarray": {"access"},
     "pydantic": {"documents"},
     "yaml": {"documents"},
-    "typer": {"cli", "commands"},
+    "typer": {"cli", "commands", "cli_results", "commands_results"},
     "rich": {"commands", "progress"},
 }
 
