@@ -36,6 +36,7 @@ class PowerSpectrum:
     Attributes:
         window: float64 (n_fft,).
         window_32: the same in float32.
+        average: float32 (bin,): what takes the mean over bins.
         faintest: float32 (mel,): the smallest mel of a frame with a mean power of 1 that float32 gives well enough.
     """
 
@@ -44,6 +45,7 @@ class PowerSpectrum:
     window: NDArray[np.float64]
     window_32: Array32
     bands: tuple[_Band, ...]
+    average: Array32
     faintest: Array32
 
     def mels(self, waveform: Array32) -> Array32:
@@ -53,7 +55,7 @@ class PowerSpectrum:
         for start in range(0, len(frames), _FRAMES_AT_ONCE):
             rows = slice(start, start + _FRAMES_AT_ONCE)
             mean = self._transform(frames[rows] * self.window_32, mels[rows])
-            faint = (mels[rows] < self.faintest * mean).any(axis=1)
+            faint = (mels[rows] < np.outer(mean, self.faintest)).any(axis=1)
             if faint.any():
                 again = np.empty_like(mels[rows][faint])
                 self._transform(frames[rows][faint] * self.window, again)
@@ -61,13 +63,14 @@ class PowerSpectrum:
         return mels
 
     def _transform(self, windowed: NDArray[np.floating], mels: Array32) -> Array32:
-        """Write the mels of windowed frames, computed in their precision; mean power or magnitude, (frame, 1)."""
+        """Write the mels of windowed frames, computed in their precision; root mean power or mean power, (frame,)."""
         spectrum = scipy.fft.rfft(windowed, overwrite_x=True)
         # Real and imaginary parts side by side: no complex arithmetic, no copies.
         squares = spectrum.view(windowed.dtype)
         np.multiply(squares, squares, out=squares)
         power = np.add(squares[:, ::2], squares[:, 1::2], dtype=windowed.dtype)
-        mean: Array32 = power.mean(axis=1, keepdims=True).astype(np.float32)
+        # A product with a vector of equal numbers is several times as fast as mean().
+        mean: Array32 = power.astype(np.float32, copy=False) @ self.average
         if self.magnitude:
             np.sqrt(power, out=power)
             np.sqrt(mean, out=mean)
@@ -87,6 +90,7 @@ def prepare_power(window: NDArray[np.float64], matrix: Array32, hop_samples: int
         bands=tuple(
             _band(matrix, slice(first, first + _MELS_AT_ONCE)) for first in range(0, matrix.shape[1], _MELS_AT_ONCE)
         ),
+        average=np.full(len(matrix), 1 / len(matrix), np.float32),
         faintest=matrix.sum(axis=0) * np.float32(np.sqrt(_FAINT) if magnitude else _FAINT),
     )
 

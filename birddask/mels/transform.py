@@ -125,9 +125,10 @@ def _scale(spec: ChannelSpec, mels: Array32) -> Array32:
 def _decibels(scale: Decibels, mels: Array32) -> Array32:
     floor = np.float32(scale.floor)
     reference = mels.max() if scale.reference == "max" else np.float32(scale.reference)
-    levels = np.float32(10) * np.log10(np.maximum(mels, floor))
+    levels = np.maximum(mels, floor)
+    np.log10(levels, out=levels)
+    levels *= np.float32(10)
     levels -= np.float32(10) * np.log10(np.maximum(reference, floor))
     if scale.top_db is not None:
-        levels = np.maximum(levels, levels.max() - np.float32(scale.top_db))
-    result: Array32 = levels
-    return result
+        np.maximum(levels, levels.max() - np.float32(scale.top_db), out=levels)
+    return levels

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 from unittest import mock
 
+import librosa
 import numpy as np
 import soxr
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from birddask.mels.resample import input_span, resample_clip
-from birddask.mels.spec import Decibels, Unscaled
+from birddask.mels.spec import Decibels, MelFilterbank, Unscaled
 from birddask.mels.store import MelStore
 from birddask.mels.transform import FrontEnd, prepare
 from birddask.mels.waveform import ClipSound, read_pieces
@@ -157,3 +158,53 @@ def test_mels_do_not_depend_on_what_was_computed_before(order: list[int]) -> Non
     expected = {seed: prepare(decibels.spec, {}).mels(sound(TINY_RATE, seed)) for seed in range(6)}
     for seed in order:
         np.testing.assert_array_equal(decibels.mels(sound(TINY_RATE, seed)), expected[seed])
+
+
+@st.composite
+def layers(draw: st.DrawFn) -> Array32:
+    """A second of 8 kHz sound: noise, a tone, clicks or an offset, in a part of it, over a hundred decibels."""
+    generator = np.random.default_rng(draw(st.integers(0, 2**32)))
+    kind = draw(st.sampled_from(["noise", "tone", "clicks", "offset"]))
+    layer = np.zeros(TINY_RATE)
+    if kind == "noise":
+        layer[:] = generator.normal(0, 1, TINY_RATE)
+    elif kind == "tone":
+        layer[:] = np.sin(2 * np.pi * draw(st.floats(1, 3999)) * np.arange(TINY_RATE) / TINY_RATE)
+    elif kind == "clicks":
+        layer[generator.integers(0, TINY_RATE, draw(st.integers(1, 5)))] = 1
+    else:
+        layer[:] = 1
+    first, end = sorted(draw(st.lists(st.integers(0, TINY_RATE), min_size=2, max_size=2)))
+    if draw(st.booleans()):
+        layer[:first] = layer[end:] = 0
+    return (layer * 10 ** draw(st.floats(-6, 0))).astype(np.float32)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    sounds=st.lists(layers(), min_size=1, max_size=3),
+    bits=st.sampled_from([16, 24, None]),
+    spectrum=st.sampled_from(["power", "magnitude"]),
+    top_db=st.sampled_from([None, 80.0]),
+)
+def test_decibels_of_any_sound_are_those_of_librosa(
+    sounds: list[Array32], bits: int | None, spectrum: Literal["power", "magnitude"], top_db: float | None
+) -> None:
+    waveform = np.sum(sounds, axis=0, dtype=np.float32)
+    if bits:
+        waveform = (np.round(waveform * 2 ** (bits - 1)) / 2 ** (bits - 1)).astype(np.float32)
+    spec = tiny_spec()
+    channel = replace(
+        spec.channels[0],
+        n_fft=512,
+        hop_samples=160,
+        spectrum=spectrum,
+        filterbank=MelFilterbank("slaney", "slaney", 64, 0.0, 4000.0),
+        bins=64,
+        scale=Decibels("decibels", 1e-10, 1.0, top_db),
+    )
+    ours = prepare(replace(spec, channels=(channel,)), {}).mels(waveform)[0]
+    powers = librosa.feature.melspectrogram(
+        y=waveform, sr=TINY_RATE, n_fft=512, hop_length=160, n_mels=64, power=2 if spectrum == "power" else 1
+    )
+    np.testing.assert_allclose(ours, librosa.power_to_db(powers, top_db=top_db), rtol=0, atol=1e-3)
