@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Literal
 
 from distributed import Client, LocalCluster
@@ -71,6 +72,8 @@ def _deaf() -> Iterator[None]:
 
     In a terminal it goes to all processes that were started from it; the driver alone decides what comes of it.
     """
+    # Else the first of those threads to start a process would start it, and unblock signals on the way.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
