@@ -3,5 +3,17 @@
 from birddask.storage.folder import Folder, absolute_url, folder_at, is_url
 from birddask.storage.listing import FoundFile
 from birddask.storage.options import Options, to_options
+from birddask.storage.spool import spooled
+from birddask.storage.together import in_order
 
-__all__ = ["Folder", "FoundFile", "Options", "absolute_url", "folder_at", "is_url", "to_options"]
+__all__ = [
+    "Folder",
+    "FoundFile",
+    "Options",
+    "absolute_url",
+    "folder_at",
+    "in_order",
+    "is_url",
+    "spooled",
+    "to_options",
+]

@@ -125,6 +125,20 @@ class Folder:
         """Write a file so that others see all of it or nothing, replacing what was there."""
         self._publish(key, content, _PATIENCE_S)
 
+    def upload(self, key: str, source: Path) -> None:
+        """Publish a file of this machine, however large; for folders on servers."""
+
+        def put(filesystem: fsspec.AbstractFileSystem, path: str) -> None:
+            if isinstance(filesystem, AsyncFileSystem):
+                filesystem.put_file(str(source), path)
+            else:
+                _replace_remote_file(filesystem, path, lambda target: filesystem.put_file(str(source), target))
+
+        try:
+            self._ask(key, put)
+        except FileNotFoundError as error:
+            raise StorageError(f"{self.place(key)}: {redacted(str(error), self.options)}") from error
+
     def publish_new(self, key: str, content: bytes) -> bool:
         """Write a file if there is none yet; whether what is there now is this content."""
 
@@ -134,7 +148,7 @@ class Folder:
             elif isinstance(filesystem, AsyncFileSystem):
                 filesystem.pipe_file(path, content, mode="create")
             elif not filesystem.exists(path):
-                _replace_remote_file(filesystem, path, content)
+                _replace_remote_file(filesystem, path, lambda target: filesystem.pipe_file(target, content))
 
         with contextlib.suppress(StorageError, TransientStorageError):
             # Refused because there is one, or because an answer got lost: what lies there will tell.
@@ -190,7 +204,7 @@ class Folder:
             elif isinstance(filesystem, AsyncFileSystem):
                 filesystem.pipe_file(path, content)
             else:
-                _replace_remote_file(filesystem, path, content)
+                _replace_remote_file(filesystem, path, lambda target: filesystem.pipe_file(target, content))
 
         try:
             self._ask(key, write, patience_s)
@@ -310,15 +324,15 @@ def _partial_file(target: Path, content: bytes) -> Iterator[Path]:
             partial.unlink()
 
 
-def _replace_remote_file(filesystem: fsspec.AbstractFileSystem, path: str, content: bytes) -> None:
+def _replace_remote_file(filesystem: fsspec.AbstractFileSystem, path: str, put: Callable[[str], object]) -> None:
     """Write beside the target, then rename; where a rename replaces nothing, the target goes first."""
     if type(filesystem).mv is fsspec.AbstractFileSystem.mv:
         # It knows no renaming, only copying.
-        filesystem.pipe_file(path, content)
+        put(path)
         return
     partial = f"{path}.{uuid.uuid4().hex}{_PARTIAL_SUFFIX}"
     filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
-    filesystem.pipe_file(partial, content)
+    put(partial)
     try:
         filesystem.mv(partial, path)
     except OSError as error:

@@ -1,0 +1,51 @@
+"""Files that are written bit by bit and appear at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from birddask.errors import StorageError
+from birddask.storage.folder import Folder
+
+
+@contextlib.contextmanager
+def spooled(folder: Folder, key: str) -> Iterator[IO[bytes]]:
+    """A file to write from begin to end; it appears in the folder when the block ends, or not at all if that raises.
+
+    On a server's folder it is uploaded then, from a temporary file of this machine.
+
+    Raises:
+        StorageError: it can't be written.
+        TransientStorageError: the server was away for too long.
+    """
+    filesystem, root = folder.for_arrow()
+    if filesystem is None:
+        with _beside(Path(root, key)) as stream:
+            yield stream
+        return
+    with tempfile.NamedTemporaryFile(prefix="birddask-") as stream:
+        yield stream
+        stream.flush()
+        folder.upload(key, Path(stream.name))
+
+
+@contextlib.contextmanager
+def _beside(target: Path) -> Iterator[IO[bytes]]:
+    partial = target.with_name(f"{uuid.uuid4().hex}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("xb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(target)
+    except OSError as error:
+        raise StorageError(f"{target} can't be written: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
