@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from birddask.cli_results import app as results_app
 from birddask.errors import BirddaskError, ConfigError, ModelError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="Models: list, fetch, check.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+app.add_typer(results_app)
 
 JobFile = Annotated[str, typer.Argument(help="The job file: a path or a URL.", metavar="JOB.yaml")]
 ClusterFile = Annotated[Path | None, typer.Option("--cluster", help="Where to run; without it, on this machine.")]

@@ -60,11 +60,16 @@ class Clock:
 @document
 @dataclass(frozen=True)
 class StorageOptions:
-    """Options of fsspec's filesystems for each of the three places; secrets stand as ``${NAME}`` of a variable."""
+    """Options of fsspec's filesystems for each place; secrets stand as ``${NAME}`` of a variable.
+
+    Attributes:
+        export: for what is written for others: detections, effort, exports.
+    """
 
     archive: Mapping[str, Any] = field(default_factory=dict)
     output: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
+    export: Mapping[str, Any] = field(default_factory=dict)
 
 
 @document
@@ -107,7 +112,7 @@ class Job:
             raise ConfigError(f"`block_mib` is {self.block_mib}, it must be positive")
         if self.archive_folder.url.rstrip("/") == self.output_folder.url.rstrip("/"):
             raise ConfigError(f"`archive` and `output` are both {self.archive}; results must go to another folder")
-        _ = self.model_options
+        _ = self.model_options, self.export_options
         site_of("", self.site)
         self.scan_rule()
 
@@ -125,6 +130,11 @@ class Job:
     def model_options(self) -> Options:
         """How to reach the model."""
         return to_options(self.storage_options.model, "`storage_options`")
+
+    @property
+    def export_options(self) -> Options:
+        """How to reach the places where results are written for others."""
+        return to_options(self.storage_options.export, "`storage_options`")
 
     @property
     def block_bytes(self) -> int:

@@ -1,0 +1,71 @@
+"""The command line of what comes after a run: detections, effort, export."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+_FORMATS = "csv, parquet, raven, audacity, kaleidoscope, birdnet-analyzer, geojson, darwin-core or ndjson"
+
+JobFile = Annotated[str, typer.Argument(help="The job file: a path or a URL.", metavar="JOB.yaml")]
+Model = Annotated[str | None, typer.Option("--model", help="A folder below probabilities/, if there are several.")]
+Threshold = Annotated[float | None, typer.Option(help="Smallest probability that counts; without it, 0.25.")]
+ThresholdFile = Annotated[str | None, typer.Option("--thresholds", help="CSV file: label,threshold; * for all others.")]
+Best = Annotated[int | None, typer.Option(min=1, help="Likeliest labels kept of a clip.")]
+SpeciesFile = Annotated[str | None, typer.Option("--species", help="Text file: a label or a species' name a line.")]
+Format = Annotated[str, typer.Option("--format", help=f"{_FORMATS}.")]
+
+
+@app.command()
+def detections(
+    job_file: JobFile,
+    threshold: Threshold = None,
+    thresholds: ThresholdFile = None,
+    best: Best = None,
+    species: SpeciesFile = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Join clips of one label that touch or overlap.")] = False,
+    smooth: Annotated[bool, typer.Option("--smooth", help="Average over clips that overlap.")] = False,
+    file_format: Format = "csv",
+    output: Annotated[str | None, typer.Option(help="File or folder, new; without it, `detections` here.")] = None,
+    model: Model = None,
+) -> None:
+    """Write what was heard, by rules that need no new run."""
+    from birddask import commands_results as commands
+
+    rules = commands.Choice(threshold, thresholds, best, species).rules(smooth=smooth, merge=merge)
+    commands.detections(commands.Results(job_file, model), rules, file_format, output)
+
+
+@app.command()
+def effort(
+    job_file: JobFile,
+    local: Annotated[bool, typer.Option("--local", help="Days of the recorders' clocks instead of UTC.")] = False,
+    output: Annotated[str | None, typer.Option(help="CSV file, new; without it, print the table.")] = None,
+    model: Model = None,
+) -> None:
+    """Hours scored by site and day, and hours that were not."""
+    from birddask import commands_results as commands
+
+    commands.effort(commands.Results(job_file, model), output, local=local)
+
+
+@app.command()
+def export(
+    job_file: JobFile,
+    to: Annotated[str, typer.Option(help="A folder, an HTTP endpoint, or a file that ends with .sqlite.")],
+    threshold: Threshold = None,
+    thresholds: ThresholdFile = None,
+    best: Best = None,
+    species: SpeciesFile = None,
+    file_format: Format = "parquet",
+    follow: Annotated[bool, typer.Option("--follow", help="Go on with each block that a run makes.")] = False,
+    model: Model = None,
+) -> None:
+    """Hand detections over to another program, block by block."""
+    from birddask import commands_results as commands
+
+    rules = commands.Choice(threshold, thresholds, best, species).rules()
+    commands.export(commands.Results(job_file, model), rules, file_format, to, following=follow)

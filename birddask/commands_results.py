@@ -1,0 +1,167 @@
+"""What the commands of ``cli_results`` do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import typer
+
+from birddask.detections.found import find_results
+from birddask.detections.query import Query, opened
+from birddask.detections.rules import Rules, Thresholds, one_threshold, read_species, read_thresholds
+from birddask.effort import FATES, Effort, count_effort
+from birddask.errors import ConfigError, StorageError, TransientStorageError
+from birddask.formats import FORMATS, Context, Format
+from birddask.formats.about import about_file
+from birddask.formats.format import Rows
+from birddask.formats.spreadsheet import csv_lines, safe
+from birddask.handover.deliver import deliver, receiver_at
+from birddask.job import Job, read_job_file
+from birddask.storage import Folder, absolute_url, folder_at
+
+_THRESHOLD = 0.25
+_US_PER_H = 3_600_000_000
+
+
+@dataclass(frozen=True)
+class Results:
+    """Which results are meant.
+
+    Attributes:
+        model: a folder below ``probabilities/``, without ``model=``, or how it begins; None if there is only one.
+    """
+
+    job_file: str
+    model: str | None
+
+    def job(self) -> Job:
+        """The job that made them."""
+        return read_job_file(self.job_file)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What counts, as the user says it.
+
+    Attributes:
+        threshold: for all labels.
+        thresholds: a file with one for each label.
+        species: a file with names of labels.
+    """
+
+    threshold: float | None
+    thresholds: str | None
+    best: int | None
+    species: str | None
+
+    def rules(self, *, smooth: bool = False, merge: bool = False) -> Rules:
+        """The rules that follow; raises ConfigError if a file is wrong."""
+        species = None if self.species is None else read_species(_content(self.species), self.species)
+        return Rules(self._thresholds(), self.best, species, smooth, merge)
+
+    def _thresholds(self) -> Thresholds:
+        if self.thresholds is None:
+            return one_threshold(_THRESHOLD if self.threshold is None else self.threshold)
+        if self.threshold is not None:
+            raise ConfigError(
+                "give either --threshold or --thresholds; in the file a row for `*` is for all other labels"
+            )
+        return read_thresholds(_content(self.thresholds), self.thresholds)
+
+
+def detections(results: Results, rules: Rules, format_name: str, output: str | None) -> None:
+    """Write all detections of an output."""
+    job, file_format = results.job(), _format(format_name)
+    found = find_results(job.output_folder, results.model)
+    folder, name = _new_place(job, output or f"detections{'' if file_format.per_recording else file_format.extension}")
+    with opened(found, rules) as query:
+        written = _save(query, job, file_format, folder, name)
+        unanswered = query.unanswered()
+    folder.publish(f"{name}.about.json", about_file(found, rules, written))
+    _say(rules.lines())
+    if unanswered:
+        _say([f"no label answers to: {', '.join(unanswered)} (misspelt, or nowhere in the tables)"])
+    _say([f"{written} detections in {folder.place(name)}"])
+
+
+def effort(results: Results, output: str | None, *, local: bool) -> None:
+    """Write or print effort by site and day."""
+    job = results.job()
+    offset_min = job.scan_rule().assumed_offset_min if local else None
+    efforts = count_effort(find_results(job.output_folder, results.model), offset_min)
+    table = csv_lines(_effort_rows(efforts))
+    if output is None:
+        typer.echo(table, nl=False)
+        return
+    folder, name = _new_place(job, output)
+    folder.publish(name, table)
+    hours = {fate: sum(each.time_us[fate] for each in efforts) / _US_PER_H for fate in FATES}
+    _say([", ".join(f"{hours[fate]:.2f} h {fate}" for fate in FATES), f"written to {folder.place(name)}"])
+
+
+def export(results: Results, rules: Rules, format_name: str, place: str, *, following: bool) -> None:
+    """Hand blocks over."""
+    job = results.job()
+    _say(rules.lines())
+    with receiver_at(place, job.export_options, _format(format_name)) as receiver:
+        for delivered in deliver(job, results.model, rules, receiver, following=following):
+            _say([f"{delivered.blocks} blocks with {delivered.detections} detections handed over to {place}"])
+
+
+def _save(query: Query, job: Job, file_format: Format, folder: Folder, name: str) -> int:
+    """Write all detections of a query; how many there are."""
+    found, count = query.found, 0
+    columns = file_format.columns(Context.of(found, job.archive_folder))
+
+    def rows() -> Rows:
+        nonlocal count
+        for _, parts in found.sites():
+            for batch in query.detections(parts, columns):
+                count += batch.num_rows
+                yield batch
+
+    file_format.save(rows(), folder, name)
+    return count
+
+
+def _effort_rows(efforts: Iterable[Effort]) -> Iterable[Iterable[object]]:
+    yield ["site", "day", *(f"{fate}_h" for fate in FATES), *(f"{fate}_clips" for fate in FATES), "files_quarantined"]
+    for each in efforts:
+        hours = (f"{each.time_us[fate] / _US_PER_H:.4f}" for fate in FATES)
+        yield [safe(each.site), each.day, *hours, *(each.clips[fate] for fate in FATES), each.files_quarantined]
+
+
+def _format(name: str) -> Format:
+    if name not in FORMATS:
+        raise ConfigError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def _content(place: str) -> bytes:
+    """A small file that the user names by a path or a URL."""
+    base, _, name = absolute_url(place).rpartition("/")
+    try:
+        return folder_at(base or "/").read(name)
+    except (FileNotFoundError, StorageError, TransientStorageError) as error:
+        said = "there is no such file" if isinstance(error, FileNotFoundError) else error
+        raise ConfigError(f"{place} can't be read: {said}") from error
+
+
+def _new_place(job: Job, place: str) -> tuple[Folder, str]:
+    """The folder and the name of a place that is to be written.
+
+    Raises:
+        ConfigError: there is something already, in which somebody may have worked; or it can't be written.
+    """
+    base, _, name = absolute_url(place.rstrip("/")).rpartition("/")
+    folder = folder_at(base or "/", job.export_options)
+    folder.require_writable("place")
+    if folder.exists(name):
+        raise ConfigError(f"{folder.place(name)} is there already; take it away, or name another place with --output")
+    return folder, name
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        typer.echo(line)

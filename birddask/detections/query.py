@@ -1,0 +1,149 @@
+"""Detections by SQL (the only duckdb import): streamed, in bounded memory, in one order.
+
+Parts are read whole, with storage's own patience, thinned out, and handed to DuckDB; what does not fit into its memory
+goes to temporary files. Rows are ordered by recording, start and label, text by its code points.
+"""
+
+# ruff: noqa: S608 - of rules, formats and names of ours; what a user wrote is a parameter or escaped
+from __future__ import annotations
+
+import contextlib
+import itertools
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+import pyarrow as pa
+
+from birddask.detections.found import Found, Part, read_part
+from birddask.detections.labels import keys_of, names_of
+from birddask.detections.recordings import used_recordings
+from birddask.detections.rows import clips_of, rows_of
+from birddask.detections.rules import Rules
+from birddask.detections.steps import MACROS, ORDER, TABLES, steps
+from birddask.errors import BirddaskError
+from birddask.outputs import read_scans
+from birddask.storage import in_order
+
+Columns = Mapping[str, str]
+"""Names of columns, and the SQL that makes each from those that ``steps`` lists."""
+
+_MEMORY = "400MiB"
+# Reading takes most of the time and has threads of its own; each one of DuckDB's wants its share of the memory.
+_THREADS = 2
+_PARTS_AT_ONCE = 32
+_ROWS_AT_ONCE = 50_000
+
+
+@dataclass(frozen=True)
+class Query:
+    """The detections of one model by one set of rules; made by ``opened``."""
+
+    found: Found
+    rules: Rules
+    _connection: duckdb.DuckDBPyConnection
+    _thresholds: dict[str, float | None] = field(default_factory=dict)
+
+    def detections(self, parts: Sequence[Part], columns: Columns) -> Iterator[pa.RecordBatch]:
+        """The detections in parts of one site, ordered by recording, start and label; first a batch without rows.
+
+        Recordings are merged and smoothed only within these parts: give all of a site.
+
+        Raises:
+            ConfigError: a part was withdrawn meanwhile.
+            BirddaskError: the disk for temporary files is full.
+        """
+        with _explained():
+            self._load(parts)
+            selected = ", ".join(f"{sql} AS {_quoted(name)}" for name, sql in columns.items())
+            relation = self._connection.sql(
+                f"{steps(self.rules, self.found.clip)} SELECT {selected} FROM detections {ORDER}",
+                params={"site": parts[0].site},
+            )
+            reader = relation.to_arrow_reader(_ROWS_AT_ONCE)
+            yield pa.RecordBatch.from_pylist([], schema=reader.schema)
+            yield from reader
+
+    def unanswered(self) -> list[str]:
+        """Names in the rules that no label answers to, of those that the parts read so far hold."""
+        answered = {key for label in self._thresholds for key in keys_of(label)}
+        return sorted(self.rules.names() - answered)
+
+    def _load(self, parts: Sequence[Part]) -> None:
+        """Bring what may count of the parts into the table ``scored``, and its labels into ``labels``."""
+        self._connection.execute(TABLES)
+        tables = in_order(self._read, parts)
+        while several := list(itertools.islice(tables, _PARTS_AT_ONCE)):
+            _insert(self._connection, "scored", pa.concat_tables(several))
+        found = self._connection.sql("SELECT DISTINCT label FROM scored WHERE label IS NOT NULL ORDER BY label")
+        labels = [label for (label,) in found.fetchall()]
+        names = [names_of(label) for label in labels]
+        described = {
+            "label": labels,
+            "scientific_name": [each.scientific for each in names],
+            "common_name": [each.common for each in names],
+            "taxon": [each.taxon for each in names],
+            "threshold": pa.array([self._threshold(label) for label in labels], pa.float32()),
+        }
+        _insert(self._connection, "labels", pa.table(described))
+
+    def _read(self, part: Part) -> pa.Table:
+        content = read_part(self.found.output, part)
+        if not self.rules.smooth:
+            return rows_of(content, self.found.layout, self._threshold)
+        wanted = rows_of(content, self.found.layout, lambda label: None if self._threshold(label) is None else 0.0)
+        return pa.concat_tables([wanted, clips_of(content)])
+
+    def _threshold(self, label: str) -> float | None:
+        if label not in self._thresholds:
+            self._thresholds[label] = self.rules.threshold(label)
+        return self._thresholds[label]
+
+
+@contextlib.contextmanager
+def opened(found: Found, rules: Rules) -> Iterator[Query]:
+    """A query on results, with the recordings tables of their output; its temporary files are deleted at the end.
+
+    Raises:
+        ConfigError: the rules ask for what these results can't give, or a recordings table is missing.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="birddask-") as spill,
+        duckdb.connect(":memory:", config=_settings(spill)) as connection,
+    ):
+        connection.execute(MACROS + TABLES)
+        for table in used_recordings(read_scans(found.output)):
+            _insert(connection, "recordings", table)
+        yield Query(found, rules, connection)
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise BirddaskError(
+            f"the tables could not be queried: {error}; the environment variable TMPDIR names the folder for temporary "
+            "files"
+        ) from error
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
+    connection.register("arriving", table)
+    connection.execute(f"INSERT INTO {name} BY NAME SELECT * FROM arriving")
+    connection.unregister("arriving")
+
+
+def _settings(spill: str) -> dict[str, str | bool | int | float | list[str]]:
+    return {
+        "memory_limit": _MEMORY,
+        "threads": _THREADS,
+        "temp_directory": spill,
+        # All that is needed is built in; the network is not for queries.
+        "autoinstall_known_extensions": False,
+    }
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

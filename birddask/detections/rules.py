@@ -1,0 +1,148 @@
+"""What counts as a detection; pure. Nothing here needs a new run: all of it is decided on the tables.
+
+The steps, in this order:
+
+1. **Species.** Labels that are not on the list, or have no threshold, are left out.
+2. **Smoothing.** The probability of a clip becomes the mean over all scored clips of its recording that overlap it,
+   itself included. A label that a long table does not hold for a clip (below the job's ``floor``) counts as zero there.
+3. **Threshold.** A probability counts from the threshold up, both as float32, as they are stored.
+4. **Best.** Of each clip the likeliest n labels stay; of equal ones the first in the order of the alphabet.
+5. **Merging.** Detections of one label in one recording whose clips touch or overlap become one, from the begin of the
+   first clip to the end of the last. It carries the **highest** probability of its clips, and says how many they were.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from birddask.detections.labels import key_of, keys_of
+from birddask.errors import ConfigError
+
+ALL_OTHERS = "*"
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The smallest probability that counts.
+
+    Attributes:
+        others: for labels that ``by_name`` does not name; None leaves them out.
+        by_name: by a label, or by the scientific or common name in it, as ``key_of`` makes it.
+    """
+
+    others: float | None
+    by_name: Mapping[str, float]
+
+    def of(self, label: str) -> float | None:
+        """The threshold of a label; None if it does not count at all."""
+        return next((self.by_name[key] for key in keys_of(label) if key in self.by_name), self.others)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What becomes of probabilities, as the module's first lines say.
+
+    Attributes:
+        best: labels kept of a clip, None for all.
+        species: names of labels that count, as ``key_of`` makes them; None for all.
+    """
+
+    thresholds: Thresholds
+    best: int | None = None
+    species: frozenset[str] | None = None
+    smooth: bool = False
+    merge: bool = False
+
+    def threshold(self, label: str) -> float | None:
+        """The threshold of a label; None if it does not count at all."""
+        if self.species is not None and self.species.isdisjoint(keys_of(label)):
+            return None
+        return self.thresholds.of(label)
+
+    def names(self) -> frozenset[str]:
+        """All names that the user wrote; one that no label answers to may be misspelt."""
+        return frozenset(self.thresholds.by_name) | (self.species or frozenset())
+
+    def lines(self) -> list[str]:
+        """The rules in words."""
+        others, named = self.thresholds.others, len(self.thresholds.by_name)
+        lines = [f"thresholds: {named} by name" if named else f"threshold: {others}"]
+        if named:
+            lines[0] += " and no other labels" if others is None else f", {others} for other labels"
+        if self.species is not None:
+            lines.append(f"species: a list of {len(self.species)}")
+        if self.smooth:
+            lines.append("smoothed: the mean over the scored clips that overlap a clip, itself included")
+        if self.best is not None:
+            lines.append(f"best of a clip: {self.best}")
+        if self.merge:
+            lines.append("merged: clips that touch or overlap, with their highest probability")
+        return lines
+
+
+def one_threshold(probability: float) -> Thresholds:
+    """The same threshold for all labels.
+
+    Raises:
+        ConfigError: it is no probability.
+    """
+    return Thresholds(_probability(str(probability), "--threshold"), {})
+
+
+def read_thresholds(content: bytes, source: str) -> Thresholds:
+    """Thresholds from a CSV file with the columns ``label`` and ``threshold``; the label ``*`` is for all others.
+
+    Raises:
+        ConfigError: the file is not of that form.
+    """
+    rows = list(csv.reader(io.StringIO(_text(content, source), newline="")))
+    header = [key_of(cell) for cell in rows[0]] if rows else []
+    if "label" not in header or "threshold" not in header:
+        raise ConfigError(f"{source} must be a CSV file whose first line has the columns `label` and `threshold`")
+    label, threshold = header.index("label"), header.index("threshold")
+    by_name: dict[str, float] = {}
+    for number, row in enumerate(rows[1:], start=2):
+        if not any(cell.strip() for cell in row):
+            continue
+        place = f"{source}, row {number}"
+        if len(row) != len(header):
+            raise ConfigError(f"{place}: {len(row)} columns, the first line has {len(header)}")
+        name = key_of(row[label])
+        if name in by_name:
+            raise ConfigError(f"{place}: {row[label]!r} has a threshold already")
+        by_name[name] = _probability(row[threshold], place)
+    if not by_name:
+        raise ConfigError(f"{source} has no threshold in it")
+    return Thresholds(by_name.pop(ALL_OTHERS, None), by_name)
+
+
+def read_species(content: bytes, source: str) -> frozenset[str]:
+    """The names of a species list: a label, a scientific or a common name a line.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    names = frozenset(key_of(line) for line in _text(content, source).splitlines() if line.strip())
+    if not names:
+        raise ConfigError(f"{source} has no species in it; write a label, a scientific or a common name a line")
+    return names
+
+
+def _text(content: bytes, source: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{source} is not UTF-8 text; save it as UTF-8") from error
+
+
+def _probability(text: str, place: str) -> float:
+    try:
+        probability = float(text)
+    except ValueError as error:
+        raise ConfigError(f"{place}: {text!r} is not a number") from error
+    if not 0 <= probability <= 1:
+        raise ConfigError(f"{place}: {text} is not a probability from 0 to 1")
+    return probability

@@ -1,0 +1,218 @@
+"""Effort: how long was listened, by site and day, so that the absence of a species means something.
+
+Every planned clip counts once, as scored, silent, quarantined or pending, in the sense and with the numbers of the
+accounting. A clip stands for the time from its start to the start of the next one, the last one of a recording for the
+rest that it covers: time in which clips overlap counts once. It belongs to the day on which it starts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from birddask.detections.found import Found
+from birddask.errors import ConfigError, MisalignedBlock
+from birddask.mels.store import MelStore, open_store
+from birddask.outputs import Scans, read_scans, stores
+from birddask.plan import Block, ClipRule, Stretch, plan_blocks
+from birddask.recordings.recording import UNKNOWN, Recording, Scanned
+from birddask.storage import in_order
+from birddask.table.parts import clip_statuses
+from birddask.table.results import block_numbers
+from birddask.table.scans import read_scanned
+from birddask.tasks import clip_table_key
+
+FATES = ("scored", "silent", "quarantined", "pending")
+_US_PER_MIN = 60_000_000
+_US_PER_DAY = 1440 * _US_PER_MIN
+
+_Key = tuple[str, str]
+"""Site and day."""
+_Total = NDArray[np.int64]
+"""Clips and microseconds, each by fate: shape (2, 4)."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What became of the time that was recorded at a site on a day.
+
+    Attributes:
+        day: ``yyyy-mm-dd``, or ``unknown``.
+        clips: how many, by fate.
+        time_us: how long, by fate, in microseconds.
+        files_quarantined: recordings that can't be used at all, of unknown length.
+    """
+
+    site: str
+    day: str
+    clips: Mapping[str, int]
+    time_us: Mapping[str, int]
+    files_quarantined: int
+
+
+def count_effort(found: Found, local_offset_min: int | None) -> list[Effort]:
+    """Effort by site and day, ordered.
+
+    Args:
+        found: the results; what they lack of their store counts as pending.
+        local_offset_min: None for days of UTC. Else days are those of the recorders' clocks, and this is the offset
+            from UTC of those that do not say it.
+
+    Raises:
+        ConfigError: the store of the results is not there.
+        MisalignedBlock: a clip table does not have a row for each planned clip.
+    """
+    store = _scored_store(found)
+    fates_of = _FatesOf(store, block_numbers(store.folder.child("clips")), {part.block for part in found.parts})
+    totals: defaultdict[_Key, _Total] = defaultdict(_nothing)
+    files: Counter[_Key] = Counter()
+    tables = _tables(read_scans(found.output), local_offset_min, files)
+    for planned, fates in in_order(fates_of, _planned(tables, store)):
+        first = 0
+        for stretch in planned.block.stretches:
+            _add(totals, stretch, fates[first : first + stretch.clips], planned.table, store.spec.clip)
+            first += stretch.clips
+    keys = sorted(totals.keys() | files.keys())
+    return [_effort(key, totals.get(key, _nothing()), files[key]) for key in keys]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A recordings table: its rows as planning wants them, and by path the offset of local time from UTC."""
+
+    recordings: Sequence[Recording]
+    offsets_min: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A block, and the table that it comes from."""
+
+    block: Block
+    table: _Table
+
+
+@dataclass(frozen=True)
+class _FatesOf:
+    """What became of the clips of a block.
+
+    Attributes:
+        made: blocks that have a clip table.
+        scored: blocks that have a part.
+    """
+
+    store: MelStore
+    made: set[int]
+    scored: set[int]
+
+    def __call__(self, planned: _Planned) -> tuple[_Planned, NDArray[np.int8]]:
+        block = planned.block
+        if block.number not in self.made:
+            return planned, np.full(block.clips, FATES.index("pending"), np.int8)
+        statuses = clip_statuses(self.store.folder.read(clip_table_key(block.number)))
+        if len(statuses) != block.clips:
+            raise MisalignedBlock(
+                f"block {block.number} was planned with {block.clips} clips, its clip table in "
+                f"{self.store.folder.url} has {len(statuses)}"
+            )
+        ok = "scored" if block.number in self.scored else "pending"
+        fates = [FATES.index(ok if status == "ok" else status) for status in statuses]
+        return planned, np.array(fates, np.int8)
+
+
+def _scored_store(found: Found) -> MelStore:
+    for name in stores(found.output):
+        store = open_store(found.output.child("mels", name))
+        if store.spec.fingerprint == found.mel_spec_fingerprint:
+            return store
+    raise ConfigError(
+        f"the store that {found.name} scored is not in {found.output.url}/mels; effort is counted from its clip tables"
+    )
+
+
+def _tables(scans: Scans, local_offset_min: int | None, files: Counter[_Key]) -> Iterator[_Table]:
+    """The recordings tables one by one; files that can't be used are counted on the way."""
+    for number in range(scans.tables):
+        rows = read_scanned(scans.content(number))
+        offsets_min = {row.recording.path: _offset_min(row, local_offset_min) for row in rows}
+        for recording in (row.recording for row in rows):
+            if recording.status == "quarantined" and not recording.superseded:
+                files[recording.site, _day(recording.start_time_us, offsets_min[recording.path])] += 1
+        yield _Table([row.recording for row in rows], offsets_min)
+
+
+def _offset_min(row: Scanned, local_offset_min: int | None) -> int:
+    if local_offset_min is None:
+        return 0
+    own = row.about.utc_offset_min
+    return local_offset_min if own is None else own
+
+
+def _planned(tables: Iterable[_Table], store: MelStore) -> Iterator[_Planned]:
+    """The plan: the blocks of one table follow those of the table before, and none holds clips of two."""
+    first = 0
+    for table in tables:
+        blocks = 0
+        for block in plan_blocks([table.recordings], store.spec.clip, store.clips_per_block):
+            yield _Planned(replace(block, number=first + block.number), table)
+            blocks += 1
+        first += blocks
+
+
+def _add(
+    totals: defaultdict[_Key, _Total], stretch: Stretch, fates: NDArray[np.int8], table: _Table, rule: ClipRule
+) -> None:
+    """Count the clips of a stretch."""
+    recording = stretch.recording
+    bounds_us = _bounds_us(stretch, rule)
+    spans_us = np.diff(bounds_us)
+    if recording.start_time_us is None:
+        _count(totals[recording.site, UNKNOWN], fates, spans_us)
+        return
+    offset_us = table.offsets_min[recording.path] * _US_PER_MIN
+    days = (recording.start_time_us + offset_us + bounds_us[:-1]) // _US_PER_DAY
+    for day in np.unique(days):
+        on_it = days == day
+        _count(totals[recording.site, str(day.astype("datetime64[D]"))], fates[on_it], spans_us[on_it])
+
+
+def _count(total: _Total, fates: NDArray[np.int8], spans_us: NDArray[np.int64]) -> None:
+    np.add.at(total[0], fates, 1)
+    np.add.at(total[1], fates, spans_us)
+
+
+def _bounds_us(stretch: Stretch, rule: ClipRule) -> NDArray[np.int64]:
+    """Where the time begins that each clip stands for, and where that of the last one ends; shape (clips + 1)."""
+    recording = stretch.recording
+    end = stretch.first_clip + stretch.clips
+    samples = np.arange(stretch.first_clip, end + 1) * rule.hop_samples
+    bounds_us = _microseconds(samples, rule.sample_rate_hz)
+    if end == rule.clips(recording.frames, recording.sample_rate_hz):
+        covered_us = _microseconds(samples[-2:-1] + rule.length_samples, rule.sample_rate_hz)
+        whole_us = _microseconds(np.array([recording.frames]), recording.sample_rate_hz)
+        bounds_us[-1:] = np.minimum(covered_us, whole_us)
+    return bounds_us
+
+
+def _microseconds(samples: NDArray[np.int64], rate_hz: int) -> NDArray[np.int64]:
+    """So many samples in microseconds, rounded as offsets of clips are."""
+    return (samples * 2_000_000 + rate_hz) // (2 * rate_hz)
+
+
+def _day(moment_us: int | None, offset_min: int) -> str:
+    if moment_us is None:
+        return UNKNOWN
+    return str(np.datetime64((moment_us + offset_min * _US_PER_MIN) // _US_PER_DAY, "D"))
+
+
+def _nothing() -> _Total:
+    return np.zeros((2, len(FATES)), np.int64)
+
+
+def _effort(key: _Key, total: _Total, files_quarantined: int) -> Effort:
+    clips, time_us = (dict(zip(FATES, row, strict=True)) for row in total.tolist())
+    return Effort(*key, clips, time_us, files_quarantined)
