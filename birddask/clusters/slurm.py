@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from distributed import Client
+from distributed.core import Status
 
 from birddask.clusters.extras import require_extra
 from birddask.clusters.size import MEMORY_BESIDE_BYTES, THREADS_PER_WORKER, Bounds, keep_size, memory_bytes, size_of
@@ -105,11 +106,20 @@ def start_slurm(spec: SlurmSpec, workers: int | None) -> Iterator[Client]:
 def slurm_cluster(spec: SlurmSpec) -> SLURMCluster:
     """A scheduler in this process, and what its jobs will be like; none is submitted yet."""
     from dask_jobqueue import SLURMCluster  # noqa: PLC0415 - an extra
+    from dask_jobqueue.slurm import SLURMJob  # noqa: PLC0415 - an extra
+
+    class Job(SLURMJob):  # type: ignore[misc]
+        """One that says when it was closed, by which the cluster knows that it is rid of it."""
+
+        async def close(self) -> None:
+            await super().close()
+            self.status = Status.closed
 
     security = security_of(spec.tls)
     memory = memory_bytes(spec.memory_per_worker)
     lives_s, varies_s = lifetime_s(spec.walltime)
     return SLURMCluster(
+        job_cls=Job,
         name="birddask",
         job_name="birddask",
         queue=spec.partition,
