@@ -14,8 +14,12 @@ from birddask.models.card import ModelCard
 
 Array32 = NDArray[np.float32]
 
-# Clips scored together: measured as the knee for BirdNET on one core (docs/design/0004).
+# Clips scored together, unless the network has a number of its own. For BirdNET on one core more gain nothing
+# (docs/design/0004).
 _CLIPS_AT_ONCE = 8
+# What the axis of clips is called by the converter, and by most exporters. A network whose shapes are all known is
+# optimised better, and never sees another number of clips, on which last bits may depend.
+_CLIP_AXIS = "batch"
 _NO_OFFSET = np.float32(0)
 
 # A network's own float32 softmax may end this far outside [0, 1].
@@ -29,6 +33,7 @@ class Classifier:
     card: ModelCard
     labels: tuple[str, ...]
     _session: onnxruntime.InferenceSession
+    _clips_at_once: int
 
     def probabilities(self, mels: NDArray[np.floating], offset: np.float32 = _NO_OFFSET) -> Array32:
         """The probability of each label in each clip.
@@ -45,8 +50,8 @@ class Classifier:
         """
         scores = [
             # Widened batch by batch: a float32 copy of a whole block would cost more than reading it.
-            self._scores(mels[start : start + _CLIPS_AT_ONCE].astype(np.float32) + offset)
-            for start in range(0, len(mels), _CLIPS_AT_ONCE)
+            self._scores(mels[start : start + self._clips_at_once].astype(np.float32) + offset)
+            for start in range(0, len(mels), self._clips_at_once)
         ]
         if not scores:
             return np.empty((0, len(self.labels)), np.float32)
@@ -58,15 +63,18 @@ class Classifier:
             batch = _min_max(batch)
         if self.card.input.layout == "mel_frame_channel":
             batch = batch.transpose(0, 2, 3, 1)
+        if len(batch) < self._clips_at_once:
+            batch = np.pad(batch, ((0, self._clips_at_once - len(batch)), (0, 0), (0, 0), (0, 0)))
         try:
             (raw,) = self._session.run([self.card.output.name], {self.card.input.name: np.ascontiguousarray(batch)})
         except Exception as error:  # ONNX Runtime's own exceptions have no common base
             raise ModelError(f"the network of {self.card.name} refuses input {batch.shape}: {error}") from error
-        if raw.shape != (len(mels), len(self.labels)):
+        if raw.shape != (len(batch), len(self.labels)):
             raise ModelError(
-                f"the network of {self.card.name} gives scores of shape {raw.shape} for {len(mels)} clips, "
+                f"the network of {self.card.name} gives scores of shape {raw.shape} for {len(batch)} clips, "
                 f"its bundle has {len(self.labels)} labels"
             )
+        raw = raw[: len(mels)]
         if not np.isfinite(raw).all():
             raise ModelError(f"the network of {self.card.name} gave a score that is not a number")
         probabilities = _activate(raw.astype(np.float32, copy=False), self.card.output.activation)
@@ -85,7 +93,7 @@ def start_classifier(bundle: Bundle) -> Classifier:
     Raises:
         ModelError: ONNX Runtime refuses the network, its names are not those of the card, or the answer is off.
     """
-    classifier = Classifier(bundle.card, bundle.labels, _start_session(bundle.network, bundle.card))
+    classifier = _start(bundle.card, bundle.labels, bundle.network)
     scores = classifier.probabilities(bundle.known_answer.mels[np.newaxis])[0]
     off = float(np.abs(scores - bundle.known_answer.probabilities).max())
     if not off <= bundle.card.tolerance:
@@ -98,16 +106,17 @@ def start_classifier(bundle: Bundle) -> Classifier:
 
 def score_unsealed(card: ModelCard, labels: tuple[str, ...], network: bytes, mels: Array32) -> Array32:
     """What a network that has no known answer yet says of one clip's mels: float32 (label,)."""
-    classifier = Classifier(card, labels, _start_session(network, card))
+    classifier = _start(card, labels, network)
     scores: Array32 = classifier.probabilities(mels[np.newaxis])[0]
     return scores
 
 
-def _start_session(network: bytes, card: ModelCard) -> onnxruntime.InferenceSession:
+def _start(card: ModelCard, labels: tuple[str, ...], network: bytes) -> Classifier:
     options = onnxruntime.SessionOptions()
     # Parallelism is Dask's: one thread a session, so that workers do not fight for cores.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    options.add_free_dimension_override_by_name(_CLIP_AXIS, _CLIPS_AT_ONCE)
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
@@ -121,9 +130,7 @@ def _start_session(network: bytes, card: ModelCard) -> onnxruntime.InferenceSess
             f"{card.input.name!r} and {card.output.name!r}"
         )
     axes = session.get_inputs()[0].shape
-    if axes and isinstance(axes[0], int):
-        raise ModelError(f"the network of {card.name} takes {axes[0]} clips at a time; export it for any number")
-    return session
+    return Classifier(card, labels, session, axes[0] if axes and isinstance(axes[0], int) else _CLIPS_AT_ONCE)
 
 
 def _min_max(batch: Array32) -> Array32:

@@ -2,6 +2,10 @@
 
 TFLite keeps images as (batch, height, width, channel); the ONNX graph keeps them as (batch, channel, height, width),
 so that ONNX Runtime needs no transposes. Mels map to height, frames to width.
+
+On a CPU ONNX Runtime keeps 8 or 16 channels of a pixel together (NCHWc) and reorders images for every operator that
+can't have them so. The graph is written so that all can: where the number of channels is in the way, channels of zero
+are added, and factors of channels are first spread over the image.
 """
 
 from __future__ import annotations
@@ -20,6 +24,9 @@ from birddask.models.tflite_graph import Operator, TfliteGraph
 # Opset 17 with IR 8: read by every ONNX Runtime since 1.12.
 _OPSET = 17
 _IR_VERSION = 8
+
+# Channels that pools, and convolutions, can have together: what ONNX Runtime 1.20 to 1.32 look for.
+_POOLED_TOGETHER, _CONVOLVED_TOGETHER = 16, 4
 
 _ShapeOnly = ("SHAPE", "STRIDED_SLICE", "PACK")
 Pads = tuple[int, int, int, int]
@@ -87,6 +94,8 @@ class _Network:
         self._names = {cut: input_name}
         self._shapes: dict[int, tuple[int, ...]] = {cut: cut_shape}
         self._pads: dict[int, Pads] = {}
+        # Where each channel of an image stands, if there are channels of zero between or behind them.
+        self._places: dict[int, NDArray[np.intp]] = {}
 
     def add(self, operator: Operator) -> None:
         emitters = {
@@ -162,9 +171,29 @@ class _Network:
 
     def _elementwise(self, operator: Operator) -> None:
         kind = {"LOGISTIC": "Sigmoid", "ADD": "Add", "MUL": "Mul"}[operator.kind]
-        shapes = [self._shapes[tensor] for tensor in operator.inputs if tensor in self._shapes]
-        shape = tuple(np.broadcast_shapes(*shapes))
+        computed = [tensor for tensor in operator.inputs if tensor in self._shapes]
+        shape = tuple(np.broadcast_shapes(*(self._shapes[tensor] for tensor in computed)))
+        for tensor in computed:
+            if self._shapes[tensor] != shape:
+                self._spread(tensor, shape)
+        if computed[0] in self._places:
+            self._places[operator.outputs[0]] = self._places[computed[0]]
         self._emit(operator, kind, [self._operand(tensor) for tensor in operator.inputs], shape)
+
+    def _spread(self, tensor: int, shape: tuple[int, ...]) -> None:
+        """Repeat an image of one pixel until it has a shape."""
+        scales = np.array([1, 1, *shape[1:]], np.float32)
+        spread = f"{self._names[tensor]}_spread"
+        node = helper.make_node(
+            "Resize",
+            [self._names[tensor], "", self._weight(tensor, scales)],
+            [spread],
+            mode="nearest",
+            nearest_mode="floor",
+            coordinate_transformation_mode="asymmetric",
+        )
+        self._nodes.append(node)
+        self._names[tensor], self._shapes[tensor] = spread, shape
 
     def _convolution(self, operator: Operator) -> None:
         image, weights, bias = operator.inputs
@@ -173,6 +202,11 @@ class _Network:
         depthwise = operator.kind == "DEPTHWISE_CONV_2D"
         # TFLite: OHWI, and 1HWO for depthwise kernels; ONNX: OIHW for both.
         kernel = kernel.transpose((3, 0, 1, 2) if depthwise else (0, 3, 1, 2))
+        biases = self._graph.constant(bias)
+        if not depthwise:
+            kernel, biases = self._with_zero_channels(operator, kernel, biases)
+        elif len(kernel) != channels:
+            raise ModelError("the converter knows no depthwise convolution of channels that were pooled")
         window = (kernel.shape[2], kernel.shape[3])
         pads = self._pads.get(image, (0, 0, 0, 0))
         padded = (height + pads[0] + pads[2], width + pads[1] + pads[3])
@@ -187,7 +221,7 @@ class _Network:
             [
                 self._names[image],
                 self._weight(weights, kernel),
-                self._weight(bias, self._graph.constant(bias)),
+                self._weight(bias, biases),
             ],
             (kernel.shape[0], out[0], out[1]),
             {
@@ -198,6 +232,24 @@ class _Network:
             },
         )
 
+    def _with_zero_channels(
+        self, operator: Operator, kernel: NDArray[np.generic], biases: NDArray[np.generic]
+    ) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+        """A kernel that ignores channels of zero in its input, and gives as many as its output needs."""
+        image, output = operator.inputs[0], operator.outputs[0]
+        outputs, inputs, height, width = kernel.shape
+        together = 1
+        if any(each.kind.endswith("POOL_2D") and output in each.inputs for each in self._graph.operators):
+            together = _POOLED_TOGETHER
+        elif self._shapes[image][1:] == (1, 1):
+            together = _CONVOLVED_TOGETHER
+        missing = -outputs % together
+        if missing:
+            self._places[output] = np.arange(outputs)
+        wider = np.zeros((outputs + missing, self._shapes[image][0], height, width), kernel.dtype)
+        wider[:outputs, self._places.get(image, np.arange(inputs))] = kernel
+        return wider, np.append(biases, np.zeros(missing, biases.dtype))
+
     def _pool(self, operator: Operator) -> None:
         (image,) = operator.inputs
         channels, *size = self._shapes[image]
@@ -206,6 +258,8 @@ class _Network:
         )
         out = [(size[i] + pads[i] + pads[i + 2] - operator.window[i]) // operator.strides[i] + 1 for i in (0, 1)]
         kind = "MaxPool" if operator.kind == "MAX_POOL_2D" else "AveragePool"
+        if image in self._places:
+            self._places[operator.outputs[0]] = self._places[image]
         self._emit(
             operator,
             kind,
@@ -243,6 +297,8 @@ class _Network:
     def _fully_connected(self, operator: Operator) -> None:
         source, weights, bias = operator.inputs
         kernel = self._graph.constant(weights)
+        if kernel.shape[1:] != self._shapes[source][:1]:
+            raise ModelError("the converter knows no dense layer of channels that were pooled")
         flat = f"t{operator.outputs[0]}_flat"
         self._nodes.append(helper.make_node("Flatten", [self._names[source]], [flat]))
         self._emit(
@@ -261,6 +317,13 @@ class _Network:
         shapes = [self._shapes[tensor] for tensor in operator.inputs]
         if operator.axis not in (3, -1):
             raise ModelError("the converter knows CONCATENATION only along the channels")
+        starts = np.cumsum([0, *(shape[0] for shape in shapes)])
+        self._places[operator.outputs[0]] = np.concatenate(
+            [
+                start + self._places.get(tensor, np.arange(shape[0]))
+                for start, tensor, shape in zip(starts, operator.inputs, shapes, strict=False)
+            ]
+        )
         self._emit(
             operator,
             "Concat",

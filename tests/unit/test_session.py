@@ -153,10 +153,11 @@ def test_an_infinity_is_an_error_and_never_a_probability(
         classifier_of(echo_card(activation), echo_network()).probabilities(mels)
 
 
-@pytest.mark.parametrize("clips", [1, 4])
-def test_a_network_for_a_fixed_number_of_clips_is_refused(clips: int) -> None:
-    with pytest.raises(ModelError, match=f"tiny takes {clips} clips at a time"):
-        classifier_of(echo_card(), echo_network(clips=clips))
+@pytest.mark.parametrize("clips", [1, 4, "batch", "anything"])
+def test_a_network_may_take_any_or_a_fixed_number_of_clips(clips: int | str) -> None:
+    mels = np.random.default_rng(0).random((11, *SHAPE), np.float32)
+    found = classifier_of(echo_card(), echo_network(clips=clips)).probabilities(mels)
+    np.testing.assert_array_equal(found, mels.reshape(11, -1))
 
 
 def test_a_network_with_a_second_input_is_refused() -> None:
