@@ -15,7 +15,7 @@ from birddask.storage import Folder
 from birddask.table.scans import read_recordings, read_scanned, scan_file
 
 _SCAN = re.compile(r"recordings/scan-(\d{4,})\.parquet")
-_STORE = re.compile(r"mels/([^/]+)/mels\.zarr/zarr\.json")
+_STORE = "mels.zarr/zarr.json"
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,13 @@ def store_folder(output: Folder, spec: MelSpec) -> Folder:
 
 def stores(output: Folder) -> list[str]:
     """The folders below ``mels/`` that hold a store."""
-    return [match[1] for file in output.files("mels") if (match := _STORE.fullmatch(file.key))]
+    return [name for name in output.folders("mels") if output.exists(f"mels/{name}/{_STORE}")]
 
 
 def planned_store(output: Folder, spec: MelSpec, block_bytes: int) -> MelStore:
     """The store of a spec as it is, or as it would be made; writes nothing."""
     folder = store_folder(output, spec)
-    if folder.exists("mels.zarr/zarr.json"):
+    if folder.exists(_STORE):
         return existing_store(output, spec)
     return MelStore(folder, spec, clips_per_block(spec, block_bytes))
 
@@ -113,7 +113,7 @@ def existing_store(output: Folder, spec: MelSpec) -> MelStore:
         ConfigError: there is none; the message shows how the mels that are there differ.
     """
     folder = store_folder(output, spec)
-    if folder.exists("mels.zarr/zarr.json"):
+    if folder.exists(_STORE):
         store = open_store(folder)
         require_same(spec, store.spec, f"the store {folder.url}")
         return store

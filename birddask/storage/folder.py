@@ -23,7 +23,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from birddask.errors import BirddaskError, ConfigError, StorageError, TransientStorageError
 from birddask.storage.faults import patiently
-from birddask.storage.listing import FoundFile, files_below
+from birddask.storage.listing import FoundFile, files_below, folder_names
 from birddask.storage.options import Options, redacted, resolve
 
 _PARTIAL_SUFFIX = ".partial"
@@ -89,6 +89,12 @@ class Folder:
         filesystem, top = self._ask(below, lambda filesystem, path: (filesystem, path))
         listing = files_below(filesystem, top, lambda action: self._ask(below, lambda fs, _: action(fs)))
         return (FoundFile(file.key[root:].lstrip("/"), file.size_bytes, file.modified_us) for file in listing)
+
+    def folders(self, below: str = "") -> list[str]:
+        """The names of the folders in a subfolder, without a look into them; none if it does not exist."""
+        with contextlib.suppress(FileNotFoundError):
+            return self._ask(below, folder_names)
+        return []
 
     def size_bytes(self, key: str) -> int:
         """The size of a file.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import posixpath
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -43,6 +44,16 @@ def files_below(filesystem: AbstractFileSystem, top: str, ask: Ask) -> Iterator[
     if isinstance(filesystem, AsyncFileSystem):
         return _bucket_files(filesystem, top, ask)
     return _listed_files(top, ask)
+
+
+def folder_names(filesystem: AbstractFileSystem, top: str) -> list[str]:
+    """The names of the folders in a folder, in order.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    entries = filesystem.ls(top, detail=True)
+    return sorted(posixpath.basename(each["name"].rstrip("/")) for each in entries if each["type"] == "directory")
 
 
 def _bucket_files(filesystem: AsyncFileSystem, top: str, ask: Ask) -> Iterator[FoundFile]:

@@ -65,6 +65,14 @@ def test_a_subfolder_is_listed_with_keys_from_the_top_and_without_its_namesakes(
     assert keys(folder.child("site1", "deep")) == ["y"]
 
 
+def test_folders_are_named_without_what_is_in_them(folder: Folder) -> None:
+    for key in ("mels/b/clips/x", "mels/b/y", "mels/a a/x", "mels/file", "runs/x"):
+        folder.publish(key, b"")
+    assert folder.folders("mels") == ["a a", "b"]
+    assert folder.folders() == ["mels", "runs"]
+    assert folder.folders("nowhere") == []
+
+
 def test_a_missing_folder_has_no_files(folder: Folder) -> None:
     assert keys(folder) == []
     folder.publish("x", b"")
