@@ -1,22 +1,15 @@
-"""What was found, what came of it, and that nothing is missing in between."""
+"""What was found, what came of it, and that nothing is missing in between; pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from birddask.errors import MisalignedBlock
-from birddask.mels.store import MelStore
-from birddask.plan import Block
-from birddask.recordings.recording import Recording
-from birddask.table.parts import ClipStatus, clip_statuses
-from birddask.table.results import block_numbers
-from birddask.tasks import clip_table_key
+import numpy as np
+from numpy.typing import NDArray
 
-_READERS = 16
-_TABLES_AT_ONCE = 1024
+from birddask.recordings.recording import Recording
 
 
 @dataclass(frozen=True)
@@ -89,77 +82,36 @@ def count_recordings(scans: Iterable[Sequence[Recording]]) -> RecordingCounts:
 
 
 def account(
-    scans: Iterable[Sequence[Recording]],
-    blocks: Iterable[Block],
-    store: MelStore,
-    parts_done: set[int],
+    recordings: RecordingCounts,
+    sizes: NDArray[np.int32],
+    made: NDArray[np.void],
+    scored: NDArray[np.int64],
 ) -> Accounting:
-    """Count an output by what lies in it.
+    """What is planned, against what is there.
 
     Args:
-        scans: the recordings tables.
-        blocks: the plan.
-        store: of the mels.
-        parts_done: numbers of the blocks that have a part.
-
-    Raises:
-        MisalignedBlock: a clip table does not have a row for each planned clip: something was lost.
+        recordings: those of the plan, counted.
+        sizes: clips of each block of the plan.
+        made: ``ledger.ENTRY`` of each block whose mels are committed.
+        scored: numbers of the blocks that have a part.
     """
-    mels, scores = _Tally(), _Tally()
-    mels_done = block_numbers(store.folder.child("clips"))
-    waiting: list[Block] = []
-    for block in blocks:
-        if block.number not in mels_done:
-            mels.add_pending(block)
-            scores.add_pending(block)
-            continue
-        waiting.append(block)
-        if len(waiting) == _TABLES_AT_ONCE:
-            _tally(waiting, store, parts_done, mels, scores)
-            waiting = []
-    _tally(waiting, store, parts_done, mels, scores)
-    return Accounting(count_recordings(scans), mels.counts(), scores.counts())
+    return Accounting(
+        recordings,
+        mels=_stage(sizes, made, np.ones(len(made), np.bool_)),
+        scores=_stage(sizes, made, np.isin(made["block"], scored)),
+    )
 
 
-class _Tally:
-    """Running totals of a stage."""
-
-    def __init__(self) -> None:
-        self._clips: Counter[str] = Counter()
-        self._blocks: Counter[str] = Counter()
-
-    def add_pending(self, block: Block) -> None:
-        self._blocks["pending"] += 1
-        self._clips["pending"] += block.clips
-
-    def add(self, statuses: Counter[ClipStatus], *, done: bool) -> None:
-        self._blocks["done" if done else "pending"] += 1
-        self._clips["silent"] += statuses["silent"]
-        self._clips["quarantined"] += statuses["quarantined"]
-        self._clips["done" if done else "pending"] += statuses["ok"]
-
-    def counts(self) -> StageCounts:
-        return StageCounts(
-            blocks_planned=self._blocks.total(),
-            blocks_done=self._blocks["done"],
-            clips_planned=self._clips.total(),
-            clips_done=self._clips["done"],
-            clips_silent=self._clips["silent"],
-            clips_quarantined=self._clips["quarantined"],
-            clips_pending=self._clips["pending"],
-        )
-
-
-def _tally(blocks: Sequence[Block], store: MelStore, parts_done: set[int], mels: _Tally, scores: _Tally) -> None:
-    def statuses(block: Block) -> Counter[ClipStatus]:
-        return Counter(clip_statuses(store.folder.read(clip_table_key(block.number))))
-
-    with ThreadPoolExecutor(_READERS) as readers:
-        for block, counted in zip(blocks, readers.map(statuses, blocks), strict=True):
-            if counted.total() != block.clips:
-                raise MisalignedBlock(
-                    f"the accounting does not add up: block {block.number} was planned with {block.clips} clips, "
-                    f"its clip table in {store.folder.url} has {counted.total()}"
-                )
-            mels.add(counted, done=True)
-            scores.add(counted, done=block.number in parts_done)
+def _stage(sizes: NDArray[np.int32], made: NDArray[np.void], done: NDArray[np.bool_]) -> StageCounts:
+    planned = int(sizes.sum())
+    clips_done = int(made["ok"][done].sum())
+    silent, quarantined = int(made["silent"].sum()), int(made["quarantined"].sum())
+    return StageCounts(
+        blocks_planned=len(sizes),
+        blocks_done=int(done.sum()),
+        clips_planned=planned,
+        clips_done=clips_done,
+        clips_silent=silent,
+        clips_quarantined=quarantined,
+        clips_pending=planned - clips_done - silent - quarantined,
+    )

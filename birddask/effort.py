@@ -67,7 +67,8 @@ def count_effort(found: Found, local_offset_min: int | None) -> list[Effort]:
         MisalignedBlock: a clip table does not have a row for each planned clip.
     """
     store = _scored_store(found)
-    fates_of = _FatesOf(store, block_numbers(store.folder.child("clips")), {part.block for part in found.parts})
+    made = set(block_numbers(store.folder.child("clips")).tolist())
+    fates_of = _FatesOf(store, made, {part.block for part in found.parts})
     totals: defaultdict[_Key, _Total] = defaultdict(_nothing)
     files: Counter[_Key] = Counter()
     tables = _tables(read_scans(found.output), local_offset_min, files)

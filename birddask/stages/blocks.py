@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from birddask.accounting import Accounting, account
+from birddask.accounting import Accounting
 from birddask.clusters import how_to_join, require_memory
 from birddask.engine import Control, Done, Failed, dashboard_link, run_tasks, threads_per_worker
 from birddask.errors import PoisonBlock, Stopped
 from birddask.events import Advanced, Begun, BlockFailed
 from birddask.mels.store import MelStore
 from birddask.outputs import existing_store, read_scans
-from birddask.plan import Block
+from birddask.stages.counting import settle
 from birddask.stages.notes import Notebook, noted
-from birddask.stages.prepared import Committed, Prepared, committed, plan, require_scanned, worker_bytes
+from birddask.stages.prepared import Committed, Left, Plan, Prepared, committed, plan, require_scanned, worker_bytes
 from birddask.stages.scanning import Growth, scan
-from birddask.table.results import block_numbers
 from birddask.tasks import BlockReport, MelWork, ScoreWork, Unit, perform, try_stretch
 
 
@@ -51,11 +50,11 @@ class _Verb:
     """What a verb does with a block.
 
     Attributes:
-        left: what is left for it to do of a block.
+        left: what is left for it to do.
     """
 
     name: str
-    left: Callable[[Committed, Block], Unit | None]
+    left: Callable[[Committed], Left]
 
 
 _RUN = _Verb("run", Committed.left_to_run)
@@ -82,7 +81,7 @@ def run(prepared: Prepared, control: Control, *, refreshed: bool = False) -> End
     with noted(_RUN.name, prepared) as notebook:
         noting = replace(control, watch=notebook.watching(control.watch))
         growth = scan(prepared.job, noting, refreshed=refreshed)
-        return replace(_do(_RUN, prepared, _grown_store(prepared), noting, notebook), growth=growth)
+        return replace(_do(_RUN, prepared, _grown(prepared), noting, notebook), growth=growth)
 
 
 def build_mels(prepared: Prepared, control: Control) -> Ended:
@@ -91,7 +90,7 @@ def build_mels(prepared: Prepared, control: Control) -> Ended:
     prepared.job.output_folder.require_writable("output")
     with noted(_MELS.name, prepared) as notebook:
         noting = replace(control, watch=notebook.watching(control.watch))
-        return _do(_MELS, prepared, _grown_store(prepared), noting, notebook)
+        return _do(_MELS, prepared, _grown(prepared), noting, notebook)
 
 
 def classify(prepared: Prepared, control: Control) -> Ended:
@@ -100,41 +99,37 @@ def classify(prepared: Prepared, control: Control) -> Ended:
     prepared.job.output_folder.require_writable("output")
     with noted(_CLASSIFY.name, prepared) as notebook:
         noting = replace(control, watch=notebook.watching(control.watch))
-        return _do(_CLASSIFY, prepared, store, noting, notebook)
+        planned = plan(read_scans(prepared.job.output_folder), store)
+        return _do(_CLASSIFY, prepared, planned, noting, notebook)
 
 
-def _grown_store(prepared: Prepared) -> MelStore:
-    """The store, made if need be, with room for all planned blocks."""
+def _grown(prepared: Prepared) -> Plan:
+    """The plan, and its store made if need be, with room for all blocks."""
     scans = read_scans(prepared.job.output_folder)
     require_scanned(prepared.job, scans)
     store = prepared.store()
     store.create()
-    store.grow(sum(1 for _ in plan(scans, store)))
-    return store
+    grown = plan(scans, store)
+    store.grow(len(grown.sizes))
+    return grown
 
 
-def _do(verb: _Verb, prepared: Prepared, store: MelStore, control: Control, notebook: Notebook) -> Ended:
+def _do(verb: _Verb, prepared: Prepared, planned: Plan, control: Control, notebook: Notebook) -> Ended:
     """Work off the blocks of which something is left, count the output, note how it ended."""
     began_s = time.perf_counter()
-    scans = read_scans(prepared.job.output_folder)
-    done = committed(prepared, store)
-
-    def units() -> Iterator[Unit]:
-        return (unit for block in plan(scans, store) if (unit := verb.left(done, block)))
-
-    shift = _Shift(verb, prepared, store, control)
-    blocks = sum(1 for _ in units())
+    left = verb.left(committed(prepared, planned))
+    blocks = int(left.blocks.sum())
+    shift = _Shift(verb, prepared, planned.store, control)
     stopped = False
     if blocks:
         client = control.connect()
-        require_memory(client, worker_bytes(store))
+        require_memory(client, worker_bytes(planned.store))
         control.watch(Begun(verb.name, blocks, "blocks", dashboard_link(client), how_to_join(client)))
         try:
-            shift.work_off(units())
+            shift.work_off(left.units(planned.blocks()))
         except Stopped:
             stopped = True
-    parts = block_numbers(prepared.results.folder)
-    accounting = account(scans, plan(scans, store), store, parts)
+    accounting = settle(prepared, planned)
     complete = (accounting.mels if verb is _MELS else accounting.scores).complete
     notebook.close("complete" if complete else "stopped" if stopped else "incomplete", accounting=accounting)
     return Ended(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from birddask.errors import ConfigError
 from birddask.job import Job
 from birddask.mels.store import MelStore
@@ -13,7 +16,7 @@ from birddask.models.cache import find_bundle
 from birddask.models.card import ModelCard
 from birddask.models.ready import BundleRef, ready_classifier
 from birddask.outputs import Scans, planned_store
-from birddask.plan import Block, plan_blocks
+from birddask.plan import Block, block_sizes, plan_blocks
 from birddask.recordings.recording import Recording
 from birddask.table.parts import require_distinct_columns
 from birddask.table.results import Results, block_numbers
@@ -63,9 +66,27 @@ def prepare(job: Job) -> Prepared:
     return Prepared(job, card, ref, Results(job.output_folder, card, layout))
 
 
-def plan(scans: Iterable[Sequence[Recording]], store: MelStore) -> Iterator[Block]:
-    """The blocks of a store; the same each time for the same recordings tables."""
-    return plan_blocks(scans, store.spec.clip, store.clips_per_block)
+@dataclass(frozen=True)
+class Plan:
+    """The blocks of a store; the same each time for the same recordings tables.
+
+    Attributes:
+        scans: the recordings tables, in the order of scanning.
+        sizes: int32 (block,), clips of each block.
+    """
+
+    scans: Iterable[Sequence[Recording]]
+    store: MelStore
+    sizes: NDArray[np.int32]
+
+    def blocks(self) -> Iterator[Block]:
+        """All blocks, one at a time."""
+        return plan_blocks(self.scans, self.store.spec.clip, self.store.clips_per_block)
+
+
+def plan(scans: Iterable[Sequence[Recording]], store: MelStore) -> Plan:
+    """The plan of some recordings tables, which are gone through once."""
+    return Plan(scans, store, block_sizes(scans, store.spec.clip, store.clips_per_block))
 
 
 def require_scanned(job: Job, scans: Scans) -> None:
@@ -83,33 +104,65 @@ def worker_bytes(store: MelStore) -> int:
 
 
 @dataclass(frozen=True)
-class Committed:
-    """Which blocks are done, by one listing of each stage.
+class Left:
+    """What is left to do of each block of a plan.
 
     Attributes:
-        made: numbers of the blocks whose mels are committed.
-        scored: numbers of the blocks that have a part.
+        make: bool (block,), its mels.
+        score: bool (block,), its part.
+        remake: mels that turn out to be lost are made again at once.
     """
 
-    made: set[int]
-    scored: set[int]
+    make: NDArray[np.bool_]
+    score: NDArray[np.bool_]
+    remake: bool = False
 
-    def left_to_run(self, block: Block) -> Unit | None:
-        """What is left of a block for the whole way."""
-        make = block.number not in self.made
-        score = make or block.number not in self.scored
-        return Unit(block, make, score, remake=True) if score else None
+    @property
+    def blocks(self) -> NDArray[np.bool_]:
+        """Bool (block,), where anything is left."""
+        return self.make | self.score
 
-    def left_to_make(self, block: Block) -> Unit | None:
-        """What is left of a block up to its mels."""
-        return None if block.number in self.made else Unit(block, make=True, score=False)
-
-    def left_to_score(self, block: Block) -> Unit | None:
-        """What is left of a block whose mels are there."""
-        ready = block.number in self.made and block.number not in self.scored
-        return Unit(block, make=False, score=True) if ready else None
+    def units(self, blocks: Iterable[Block]) -> Iterator[Unit]:
+        """What is left, as work."""
+        for block in blocks:
+            make, score = bool(self.make[block.number]), bool(self.score[block.number])
+            if make or score:
+                yield Unit(block, make, score, self.remake)
 
 
-def committed(prepared: Prepared, store: MelStore) -> Committed:
+@dataclass(frozen=True)
+class Committed:
+    """Which blocks of a plan are done, by one listing of each stage.
+
+    Attributes:
+        made: bool (block,), its mels are committed.
+        scored: bool (block,), it has a part.
+    """
+
+    made: NDArray[np.bool_]
+    scored: NDArray[np.bool_]
+
+    def left_to_run(self) -> Left:
+        """What is left for the whole way."""
+        return Left(make=~self.made, score=~(self.made & self.scored), remake=True)
+
+    def left_to_make(self) -> Left:
+        """What is left up to the mels."""
+        return Left(make=~self.made, score=np.zeros_like(self.made))
+
+    def left_to_score(self) -> Left:
+        """What is left where the mels are there."""
+        return Left(make=np.zeros_like(self.made), score=self.made & ~self.scored)
+
+
+def committed(prepared: Prepared, plan: Plan) -> Committed:
     """List what is done."""
-    return Committed(block_numbers(store.folder.child("clips")), block_numbers(prepared.results.folder))
+    return Committed(
+        made=_among(plan, block_numbers(plan.store.folder.child("clips"))),
+        scored=_among(plan, block_numbers(prepared.results.folder)),
+    )
+
+
+def _among(plan: Plan, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Bool (block,), whether a block of the plan has one of the numbers."""
+    return np.isin(np.arange(len(plan.sizes)), numbers)

@@ -22,7 +22,7 @@ from birddask.stages.known import Known
 from birddask.stages.prepared import plan
 from birddask.storage import Folder
 from birddask.table.parts import clips_file, read_clips, unmeasured
-from birddask.table.results import block_numbers, parts_by_block
+from birddask.table.results import block_numbers, parts_of_blocks
 from birddask.table.scans import read_scanned
 from birddask.tasks import clip_table_key
 
@@ -71,11 +71,15 @@ def retire_superseded(output: Folder, scans: Scans) -> None:
     """
     for name in stores(output):
         store = open_store(output.child("mels", name))
-        made = block_numbers(store.folder.child("clips"))
-        parts = parts_by_block(output, store.spec.fingerprint)
-        for block in plan(scans, store):
-            if block.number in made and any(stretch.recording.superseded for stretch in block.stretches):
-                _retire(output, store, block, parts.get(block.number, ()))
+        made = set(block_numbers(store.folder.child("clips")).tolist())
+        blocks = [
+            block
+            for block in plan(scans, store).blocks()
+            if block.number in made and any(stretch.recording.superseded for stretch in block.stretches)
+        ]
+        parts = parts_of_blocks(output, store.spec.fingerprint, {block.number for block in blocks})
+        for block in blocks:
+            _retire(output, store, block, parts.get(block.number, ()))
 
 
 def _retire(output: Folder, store: MelStore, block: Block, parts: Sequence[str]) -> None:

@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from birddask.accounting import RecordingCounts, StageCounts, account, count_recordings
+from birddask.accounting import RecordingCounts, StageCounts, count_recordings
 from birddask.engine import Control
 from birddask.mels.store import MelStore
 from birddask.outputs import read_scans
 from birddask.stages.calibration import clips_per_s
+from birddask.stages.counting import count
 from birddask.stages.known import Known
 from birddask.stages.notes import RunNote, recent_notes
 from birddask.stages.prepared import Prepared, committed, plan, require_scanned, worker_bytes
 from birddask.stages.scanning import look, rule_fingerprint
-from birddask.table.results import block_numbers
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def status(prepared: Prepared) -> Standing:
     notes = recent_notes(prepared.job.output_folder)
     if not notes:
         require_scanned(prepared.job, scans)
-    counted = account(scans, plan(scans, store), store, block_numbers(prepared.results.folder))
+    counted = count(prepared, plan(scans, store))
     return Standing(counted.recordings, counted.mels, counted.scores, tuple(notes))
 
 
@@ -88,21 +88,18 @@ def intend(prepared: Prepared, control: Control) -> Intention:
         control,
     )
     store = prepared.store()
-    done = committed(prepared, store)
+    planned = plan(scans, store)
+    left = committed(prepared, planned).left_to_run().blocks
+    clips_pending = int(planned.sizes[left].sum())
     sites: Counter[str] = Counter()
-    blocks = pending = clips_pending = 0
-    for block in plan(scans, store):
+    for block in planned.blocks():
         sites[block.site] += block.clips
-        blocks += 1
-        if done.left_to_run(block) is not None:
-            pending += 1
-            clips_pending += block.clips
     return Intention(
         recordings=count_recordings(scans),
         new_files=growth.new,
         clips_by_site=dict(sorted(sites.items())),
-        blocks=blocks,
-        blocks_pending=pending,
+        blocks=len(planned.sizes),
+        blocks_pending=int(left.sum()),
         store=store,
         store_bytes=sites.total() * store.clip_bytes,
         worker_bytes=worker_bytes(store),

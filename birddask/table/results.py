@@ -6,7 +6,7 @@ import functools
 import importlib.metadata
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import quote
 
@@ -22,6 +22,7 @@ from birddask.table.parquet import read_metadata
 from birddask.table.parts import ClipRow, PartLayout, probabilities_file
 
 _PART = re.compile(r"(?:^|/)block-(\d+)\.parquet$")
+BLOCK_FILE = np.dtype([("block", "<i8"), ("size_bytes", "<i8"), ("modified_us", "<i8")])
 _ASCII = re.compile(r"[\x00-\x7f]")
 _SCHEMA = 1
 # Packages whose version can change a number.
@@ -84,21 +85,37 @@ def part_key(block: Block) -> str:
     return f"site={site}/month={block.month}/block-{block.number:06d}.parquet"
 
 
-def block_numbers(folder: Folder) -> set[int]:
-    """The numbers of all blocks that have a file below a folder: one listing."""
-    matches = (_PART.search(file.key) for file in folder.files())
-    return {int(match[1]) for match in matches if match}
+def block_files(folder: Folder) -> NDArray[np.void]:
+    """For each block that has a file below a folder ``block``, ``size_bytes``, ``modified_us``, in order: one listing.
+
+    ``modified_us`` is in microseconds since 1970 UTC, -1 where the listing does not say.
+    """
+    matches = ((_PART.search(file.key), file) for file in folder.files())
+    found = (
+        (int(match[1]), file.size_bytes, -1 if file.modified_us is None else file.modified_us)
+        for match, file in matches
+        if match
+    )
+    files = np.fromiter(found, BLOCK_FILE)
+    _, first = np.unique(files["block"], return_index=True)
+    return files[first]
 
 
-def parts_by_block(output: Folder, mel_spec_fingerprint: str) -> Mapping[int, Sequence[str]]:
-    """Keys below the output of all parts that models made of the store with this spec, by block: one listing."""
+def block_numbers(folder: Folder) -> NDArray[np.int64]:
+    """The numbers of all blocks that have a file below a folder, in order: one listing."""
+    numbers: NDArray[np.int64] = block_files(folder)["block"]
+    return numbers
+
+
+def parts_of_blocks(output: Folder, mel_spec_fingerprint: str, blocks: Container[int]) -> Mapping[int, Sequence[str]]:
+    """Keys below the output of the parts that models made of some blocks of the store with this spec: one listing."""
     folder = output.child("probabilities")
     specs: dict[str, object] = {}
     parts: dict[int, list[str]] = defaultdict(list)
     for file in folder.files():
         model, _, key = file.key.partition("/")
         match = _PART.search(key)
-        if match is None:
+        if match is None or int(match[1]) not in blocks:
             continue
         if model not in specs:
             specs[model] = read_metadata(folder.read(file.key))["mel_spec_fingerprint"]

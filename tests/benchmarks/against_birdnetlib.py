@@ -67,7 +67,7 @@ def birddask_passes(archive: Path, output: Path) -> tuple[int, Callable[[], floa
     recordings = [inspect(folder, cards, file, job.scan_rule()).recording for file in folder.files()]
     store = prepared.store()
     store.create()
-    blocks = list(plan([recordings], store))
+    blocks = list(plan([recordings], store).blocks())
     store.grow(len(blocks))
     mel_work = MelWork(folder, store, prepared.bundle)
     score_work = ScoreWork(store, prepared.results, prepared.bundle)

@@ -299,7 +299,7 @@ def test_each_verb_leaves_a_note(job: Job, control: Control) -> None:
     prepared = prepare(job)
     run(prepared, control)
     classify(prepared, Control(refuse))
-    notes = [json.loads(path.read_text()) for path in sorted((Path(job.output) / "runs").iterdir())]
+    notes = [json.loads(path.read_text()) for path in sorted((Path(job.output) / "runs").glob("*.json"))]
     assert [(note["verb"], note["state"], note["activity"], note["done"]) for note in notes] == [
         ("run", "complete", "run", 4),
         ("classify", "complete", "", 0),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -33,7 +34,7 @@ from birddask.table.parts import (
     read_clips,
     require_distinct_columns,
 )
-from birddask.table.results import Results, block_numbers, part_key
+from birddask.table.results import Results, block_files, block_numbers, part_key
 from tests.support.models import TINY_LABELS, tiny_card
 
 WIDE, LONG = PartLayout("wide", 0.0), PartLayout("long", 0.3)
@@ -225,7 +226,7 @@ def test_any_site_is_read_back_by_pyarrow_and_duckdb(tmp_path: Path) -> None:
     query = "select distinct clip, site from read_parquet(?, hive_partitioning = true)"
     read = duckdb.execute(query, [f"{tmp_path}/probabilities/*/*/*/*.parquet"]).fetchall()
     assert dict(read) == dict(enumerate(SITES))
-    assert block_numbers(results(tmp_path).folder) == set(range(len(SITES)))
+    assert block_numbers(results(tmp_path).folder).tolist() == list(range(len(SITES)))
 
 
 def test_a_site_is_one_folder_and_a_block_has_six_digits() -> None:
@@ -238,7 +239,21 @@ def test_what_is_not_a_part_is_no_committed_block(tmp_path: Path) -> None:
     folder.mkdir()
     for name in ("block-000003.parquet", "block-000004.parquet.0a1b.partial", "block-x.parquet", "my-block-7.parquet"):
         (folder / name).touch()
-    assert block_numbers(Folder(str(tmp_path))) == {3}
+    assert block_numbers(Folder(str(tmp_path))).tolist() == [3]
+
+
+def test_files_of_blocks_are_found_once_each_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for key in (
+        "a/block-1000000.parquet",
+        "a/block-000002.parquet",
+        "b/block-000002.parquet",
+        "b/block-000001.parquet",
+    ):
+        (tmp_path / key).parent.mkdir(exist_ok=True)
+        (tmp_path / key).write_bytes(key.encode())
+        os.utime(tmp_path / key, (5, 5))
+    files = block_files(Folder(str(tmp_path)))
+    assert files.tolist() == [(1, 22, 5_000_000), (2, 22, 5_000_000), (1_000_000, 23, 5_000_000)]
 
 
 def test_each_setting_that_changes_a_row_has_its_own_folder() -> None:

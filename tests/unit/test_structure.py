@@ -98,7 +98,7 @@ INNER_LAYERS = {
         "library",
     ],
     "engine": ["control", "flight", "run"],
-    "table": ["parquet", "scans", "parts", "results"],
+    "table": ["parquet", "scans", "parts", "results", "ledger"],
     "clusters": [
         "size",
         "tls",
@@ -118,6 +118,7 @@ INNER_LAYERS = {
     ],
     "stages": [
         "prepared",
+        "counting",
         "notes",
         "known",
         "inspecting",
