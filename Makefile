@@ -4,7 +4,7 @@ SERVERS ?= required
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-buckets test-ssh test-slurm check clean
+.PHONY: demo test test-buckets test-ssh test-slurm test-deaths check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/birddask demo
@@ -23,6 +23,10 @@ test-ssh: $(VENV)/.ssh
 # On a SLURM of two nodes, both of them this machine (Debian's slurmctld, slurmd, slurm-client and munge).
 test-slurm: $(VENV)/.slurm
 	BIRDDASK_SERVERS=$(SERVERS) $(BIN)/python -m pytest tests/slurm
+
+# Processes die, hosts are cut off, disks get full, at exact moments (as root; Debian's iproute2).
+test-deaths: $(VENV)/.deaths
+	BIRDDASK_SERVERS=$(SERVERS) $(BIN)/python -m pytest tests/deaths
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check .
@@ -57,4 +61,8 @@ $(VENV)/.ssh: $(VENV)/.test
 
 $(VENV)/.slurm: $(VENV)/.test
 	(command -v slurmctld && command -v slurmd && command -v sbatch && command -v munged) >/dev/null || $(SUDO) apt-get install -y --no-install-recommends slurmctld slurmd slurm-client munge || test $(SERVERS) != required
+	touch $@
+
+$(VENV)/.deaths: $(VENV)/.test
+	command -v ip >/dev/null || $(SUDO) apt-get install -y --no-install-recommends iproute2 || test $(SERVERS) != required
 	touch $@

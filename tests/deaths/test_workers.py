@@ -17,10 +17,9 @@ from tests.support.program import birddask, tables
 
 MOMENTS: dict[str, tuple[Moment, str]] = {
     "while it reads a recording": ("reading", r"site05/.*\.WAV"),
-    "while it computes mels": ("computing", r"site05/.*\.WAV"),
+    "while it computes mels": ("computing", ""),
     "in the middle of a shard": ("half_written", SHARD),
     "between shard and clip table": ("writing", CLIP_TABLE),
-    "in the middle of a clip table": ("half_written", CLIP_TABLE),
     "between clip table and part": ("writing", PART),
     "in the middle of a part": ("half_written", PART),
 }
@@ -33,7 +32,7 @@ def test_a_worker_is_killed(when: str, work: Work) -> None:
     with work.driver(death) as run:
         assert run.exit_code() == 0, run.said
         assert len(death.victims) == 1
-        assert "Traceback" not in run.said
+        assert not run.broke_down, run.said
     halves = [path for path in work.output.rglob("*.partial") if path.stat().st_size]
     assert halves or moment != "half_written", "what it had begun should be left lying"
     work.require_done()
@@ -93,7 +92,7 @@ def test_a_recording_that_kills_every_worker_costs_its_own_block_only(work: Work
     death = work.mishap("reading", "kill", poison, times=None)
     with work.driver(death, workers=2, variables={"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}) as run:
         assert run.exit_code() == 1, run.said
-        assert "Traceback" not in run.said
+        assert not run.broke_down, run.said
         assert len(set(re.findall(r"block (\d+) failed", run.said))) == 1
     assert len(death.victims) > 1
     work.require_undone(1)
@@ -118,7 +117,7 @@ def test_a_worker_that_comes_later_gets_work(work: Work) -> None:
     with cluster(work.folder / "cluster") as there, there.worker("first", environment(wait)):
         there.wait_for("first")
         with work.driver(cluster=there.file) as run:
-            wait_until(lambda: bool(wait.victims), "work for the first worker")
+            work.wait_for(wait, run)
             with there.worker("second"):
                 # All that is done now was done by the second one.
                 wait_until(lambda: work.parts() > BLOCKS // 2, "work for the second worker")
@@ -136,11 +135,11 @@ def test_a_worker_that_is_retired_loses_nothing(work: Work) -> None:
     ):
         there.wait_for("first", "second")
         with work.driver(cluster=there.file) as run:
-            wait_until(lambda: len(set(wait.victims)) == 2, "work for both workers")
+            work.wait_for(wait, run, processes=2)
             with Client(there.address) as client:
                 client.retire_workers(names=["second"])
             assert there.dropped("second")
             wait.release()
             assert run.exit_code() == 0, run.said
-            assert "Traceback" not in run.said
+            assert not run.broke_down, run.said
     work.require_done()

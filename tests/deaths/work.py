@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tests.support.mishaps import Act, Mishap, Moment, environment
-from tests.support.processes import Running, driver
+from tests.support.processes import Running, driver, wait_until
 from tests.support.program import birddask, tables
 
 SITES = 8
@@ -59,11 +59,24 @@ class Work:
         variables = {**environment(*mishaps, patience_s=patience_s), **(variables or {})}
         return driver("run", self.job, *options, log=log, environment=variables, inside=inside)
 
+    def wait_for(self, mishap: Mishap, run: Running, processes: int = 1) -> None:
+        """Return when something has happened to so many processes.
+
+        Raises:
+            AssertionError: the run ended without it.
+        """
+        wait_until(lambda: len(set(mishap.victims)) >= processes or run.ended, f"{mishap}, where {run.log} says more")
+        assert not run.ended, f"{mishap} never came to pass:\n{run.said}"
+
     def on_archive(self, archive: Path) -> Work:
         """The same job on a copy of its archive."""
-        settings = yaml.safe_load(self.job.read_text())
-        self.job.write_text(yaml.safe_dump({**settings, "archive": str(archive)}))
+        self._set("archive", archive)
         return self
+
+    def writing_to(self, output: Path) -> Work:
+        """The same job with a copy of its output."""
+        self._set("output", output)
+        return replace(self, output=output)
 
     def parts(self) -> int:
         """How many blocks are committed."""
@@ -92,3 +105,7 @@ class Work:
         ran = birddask("run", self.job)
         assert ran.returncode == 0, ran.stdout + ran.stderr
         self.require_done()
+
+    def _set(self, key: str, place: Path) -> None:
+        settings = yaml.safe_load(self.job.read_text())
+        self.job.write_text(yaml.safe_dump({**settings, key: str(place)}))

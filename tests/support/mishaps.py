@@ -1,7 +1,7 @@
 """Mishaps of worker processes at exact moments, without a hook in the product.
 
-Workers load this module by Dask's preload mechanism, whoever starts them. It wraps what a worker calls at the moments in
-question. Traces in a folder say how often a mishap came to pass, in whichever process.
+Workers load this module by Dask's preload mechanism, whoever starts them. It wraps what a worker calls at the moments
+in question. Traces in a folder say how often a mishap came to pass, in whichever process.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ import json
 import os
 import re
 import signal
-import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
+from distributed import Client, Worker
 from numpy.typing import NDArray
 
-from birddask.mels.transform import FrontEnd
+from birddask.mels.store import Mels, MelStore
 from birddask.storage import Folder, folder
 
 _MISHAPS = "BIRDDASK_TEST_MISHAPS"
@@ -33,6 +34,8 @@ _BITE_BYTES = 16 << 20
 
 Moment = Literal["reading", "computing", "writing", "half_written"]
 Act = Literal["kill", "freeze", "exhaust", "hold"]
+At = Callable[[Moment, str], None]
+"""Told that a process is at a moment, with a file."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,12 @@ class Mishap:
 
     Attributes:
         traces: a folder for files that say how often it happened; each holds the id of the process.
-        moment: ``reading``: samples are about to be read from a recording; ``computing``: the mels of one of its clips
-            are about to be computed; ``writing``: a file is about to be made; ``half_written``: half of its bytes are
-            written.
+        moment: ``reading``: samples are about to be read from a recording; ``computing``: the mels of a clip have been
+            computed, those of its block not yet; ``writing``: a file is about to be made; ``half_written``: half of
+            its bytes are written.
         act: ``kill``: the process kills itself; ``freeze``: it stops as a suspended one does; ``exhaust``: it takes
             memory until it is killed; ``hold``: it waits until ``release``.
-        file: a pattern found in the path of the recording or of the file that is written.
+        file: a pattern found in the path of what is read or written.
         times: how often; None is every time.
     """
 
@@ -100,25 +103,28 @@ class Mishap:
 
 
 def environment(*mishaps: Mishap, patience_s: float | None = None) -> dict[str, str]:
-    """The variables by which workers learn what is to happen to them.
+    """The variables by which workers, and the driver that starts them, learn what is to happen to them.
 
     Args:
         mishaps: in the order in which they come to pass at the same moment.
-        patience_s: how long workers wait for storage that is away, if not as long as usual.
+        patience_s: how long storage that is away is waited for, if not as long as usual.
     """
     variables = {
         "PYTHONPATH": str(_ROOT),
         "DASK_DISTRIBUTED__WORKER__PRELOAD": repr([__name__]),
+        "DASK_DISTRIBUTED__CLIENT__PRELOAD": repr([__name__]),
         _MISHAPS: json.dumps([asdict(mishap) for mishap in mishaps]),
     }
     return variables if patience_s is None else {**variables, _PATIENCE: str(patience_s)}
 
 
-def dask_setup(worker: object) -> None:
-    """Wrap what a worker calls; Dask calls this before the worker gets work."""
-    mishaps = [Mishap(**each) for each in json.loads(os.environ[_MISHAPS])]
+def dask_setup(process: Worker | Client) -> None:
+    """Wrap what a worker calls; Dask calls this before the worker gets work, or the client gives any."""
     if _PATIENCE in os.environ:
         folder._PATIENCE_S = float(os.environ[_PATIENCE])  # noqa: SLF001 - nobody else may set it
+    if isinstance(process, Client):
+        return
+    mishaps = [Mishap(**each) for each in json.loads(os.environ[_MISHAPS])]
 
     def at(moment: Moment, path: str) -> None:
         for mishap in mishaps:
@@ -128,45 +134,37 @@ def dask_setup(worker: object) -> None:
     _wrap_writing(at)
 
 
-class _Thread(threading.local):
-    """What a thread has read."""
-
-    recording = ""
-
-
-def _wrap_reading_and_computing(at: Any) -> None:
-    thread = _Thread()
-    read_range, mels = Folder.read_range, FrontEnd.mels
+def _wrap_reading_and_computing(at: At) -> None:
+    read_range, to_stored = Folder.read_range, MelStore.to_stored
 
     @functools.wraps(read_range)
     def reading(self: Folder, key: str, start: int, end: int) -> bytes:
         at("reading", self.place(key))
-        thread.recording = self.place(key)
         return read_range(self, key, start, end)
 
-    @functools.wraps(mels)
-    def computing(self: FrontEnd, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        if thread.recording:  # else it is the known clip
-            at("computing", thread.recording)
-        return mels(self, waveform)
+    @functools.wraps(to_stored)
+    def computing(self: MelStore, mels: NDArray[np.float32]) -> Mels:
+        at("computing", "")
+        return to_stored(self, mels)
 
     Folder.read_range = reading  # type: ignore[method-assign]
-    FrontEnd.mels = computing  # type: ignore[method-assign]
+    MelStore.to_stored = computing  # type: ignore[method-assign]
 
 
-def _wrap_writing(at: Any) -> None:
+def _wrap_writing(at: At) -> None:
     path_open = Path.open
 
     class HalfWriter(io.BufferedWriter):
-        def write(self, content: Any) -> int:
-            half = len(content) // 2
-            super().write(content[:half])
+        def write(self, content: bytes) -> int:
+            whole = memoryview(content)
+            half = len(whole) // 2
+            super().write(whole[:half])
             self.flush()
             at("half_written", str(self.raw.name))
-            return half + super().write(content[half:])
+            return half + super().write(whole[half:])
 
     @functools.wraps(path_open)
-    def writing(self: Path, mode: str = "r", *arguments: Any, **settings: Any) -> Any:
+    def writing(self: Path, mode: str = "r", *arguments: object, **settings: object) -> IO[Any]:
         if mode != "xb":
             return path_open(self, mode, *arguments, **settings)
         at("writing", str(self))

@@ -45,6 +45,11 @@ class Running:
         return self.log.read_text(errors="replace")
 
     @property
+    def broke_down(self) -> bool:
+        """Whether it told of an error as only programmers read it."""
+        return "Traceback (most recent call last)" in self.said
+
+    @property
     def ended(self) -> bool:
         return self.process.poll() is not None
 
@@ -134,6 +139,7 @@ class Cluster:
         environment: Mapping[str, str] | None = None,
         inside: Sequence[str] = (),
         interface: str = "lo",
+        *,
         nanny: bool = True,
     ) -> Iterator[Running]:
         """A worker of two threads, which need not have joined yet; arguments as of ``driver``.
