@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -110,6 +112,30 @@ def test_a_wrong_cluster_file_is_named_with_what_is_wrong(text: str, problem: st
 def test_a_cluster_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"missing\.yaml can't be read: No such file"):
         read_cluster_file(tmp_path / "missing.yaml")
+
+
+SHIPPED = sorted((ROOT / "cluster").glob("*.yaml"))
+# Keys of which a file can have only one.
+ALTERNATIVES = {"adaptive": "workers", "scheduler_file": "address"}
+
+
+def test_there_is_a_file_for_each_kind() -> None:
+    kinds = {read_cluster_file(file).kind for file in SHIPPED}
+    assert kinds == {file.stem for file in SHIPPED} == {"local", "none", "ssh", "slurm", "kubernetes", "existing"}
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_each_key_is_in_the_file_of_its_kind_and_can_be_used_as_it_stands_there(file: Path, tmp_path: Path) -> None:
+    text = file.read_text()
+    spec = read_cluster_file(file)
+    known = {field.name for field in dataclasses.fields(spec)}
+    proposed = {key: line for line, key in re.findall(r"^# ((\w+): .+)$", text, re.MULTILINE) if key in known}
+    set_already = {key for key in known if re.search(rf"^{key}: ", text, re.MULTILINE)}
+    assert known == set_already | set(proposed)
+    assert not set_already & set(proposed)
+    for key, line in proposed.items():
+        kept = re.sub(rf"^{ALTERNATIVES.get(key)}: .+$", "", text, flags=re.MULTILINE)
+        assert getattr(read_cluster_file(cluster_file(tmp_path, f"{kept}\n{line}\n")), key) is not None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from birddask.clusters import ExistingSpec, LocalSpec, read_cluster_file
 from birddask.job import Job, read_job_file
 from birddask.models.bundle import read_card
 from birddask.models.library import check_bundle, seal_bundle
@@ -18,11 +17,6 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_example_job_holds_every_default() -> None:
     assert read_job_file(ROOT / "configs/job.yaml") == Job("/data/cards", "/data/results", "birdnet-v2.4")
-
-
-def test_the_cluster_files_are_of_their_kinds() -> None:
-    assert isinstance(read_cluster_file(ROOT / "cluster/local.yaml"), LocalSpec)
-    assert isinstance(read_cluster_file(ROOT / "cluster/existing.yaml"), ExistingSpec)
 
 
 def test_a_users_classifier_becomes_a_bundle_with_the_example_card(tmp_path: Path) -> None:
