@@ -21,7 +21,7 @@ from birddask.outputs import Scans, read_scans, stores
 from birddask.plan import Block, ClipRule, Stretch, plan_blocks
 from birddask.recordings.recording import UNKNOWN, Recording, Scanned
 from birddask.storage import in_order
-from birddask.table.parts import clip_statuses
+from birddask.table.parts import ClipStatus, clip_statuses
 from birddask.table.results import block_numbers
 from birddask.table.scans import read_scanned
 from birddask.tasks import clip_table_key
@@ -112,9 +112,9 @@ class _FatesOf:
 
     def __call__(self, planned: _Planned) -> tuple[_Planned, NDArray[np.int8]]:
         block = planned.block
-        if block.number not in self.made:
+        statuses = self._statuses(block) if block.number in self.made else None
+        if statuses is None:
             return planned, np.full(block.clips, FATES.index("pending"), np.int8)
-        statuses = clip_statuses(self.store.folder.read(clip_table_key(block.number)))
         if len(statuses) != block.clips:
             raise MisalignedBlock(
                 f"block {block.number} was planned with {block.clips} clips, its clip table in "
@@ -123,6 +123,13 @@ class _FatesOf:
         ok = "scored" if block.number in self.scored else "pending"
         fates = [FATES.index(ok if status == "ok" else status) for status in statuses]
         return planned, np.array(fates, np.int8)
+
+    def _statuses(self, block: Block) -> list[ClipStatus] | None:
+        """The clips of a block; None if its clip table was withdrawn since it was listed."""
+        try:
+            return clip_statuses(self.store.folder.read(clip_table_key(block.number)))
+        except FileNotFoundError:
+            return None
 
 
 def _scored_store(found: Found) -> MelStore:
