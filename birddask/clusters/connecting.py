@@ -50,7 +50,7 @@ def connect(spec: ClusterSpec, workers: int | None) -> Iterator[Client]:
     with dask.config.set(_unless_set(_SETTINGS)), _opened(spec, workers) as client:
         _await_first_worker(client)
         require_same_versions(client)
-        with equipped(client):
+        with equipped(client, taken_back=isinstance(spec, ExistingSpec)):
             yield client
 
 

@@ -32,7 +32,7 @@ class KubernetesSpec:
     Attributes:
         image: of scheduler and workers, with birddask and the model in it; ``cluster/kubernetes/Dockerfile`` makes one.
         memory_per_worker: a size such as ``2 GiB``; a pod may use a little more, for the process that watches.
-        workers: pods of workers.
+        workers: pods of workers; None takes one.
         adaptive: bounds instead of a fixed number.
         namespace: where the pods run; None takes the current one.
         secret: name of a Secret whose keys become environment variables of the workers, for example those of a bucket.

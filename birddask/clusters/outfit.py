@@ -17,7 +17,7 @@ from birddask.clusters.versions import Versions, differences, installed_versions
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES, _ALWAYS_RETURNED_BYTES = 128 << 20, 32 << 20
 
-_log = logging.getLogger("distributed.worker.birddask")
+_log = logging.getLogger(__name__)
 
 
 class Outfit(WorkerPlugin):
@@ -25,16 +25,19 @@ class Outfit(WorkerPlugin):
 
     Attributes:
         versions: what the driver runs on.
+        topic: under which the driver is told of a worker that was sent away.
     """
 
-    def __init__(self, versions: Versions) -> None:
+    def __init__(self, versions: Versions, topic: str) -> None:
         self.versions = versions
+        self.topic = topic
 
     async def setup(self, worker: Worker) -> None:
         """Called by Dask on each worker, before its first task."""
         difference = differences(self.versions, installed_versions())
         if difference:
             _log.error("not used, because it differs from the driver: %s", difference)
+            worker.log_event(self.topic, f"{worker.address} was sent away, because it differs: {difference}")
             # Tasks may have come with the registration. They are not begun, and nobody blames them for its end.
             worker.status = Status.closing_gracefully
             await worker.scheduler.retire_workers(workers=[worker.address], close_workers=True, remove=True)
@@ -43,15 +46,24 @@ class Outfit(WorkerPlugin):
 
 
 @contextlib.contextmanager
-def equipped(client: Client) -> Iterator[None]:
-    """All workers that there are, or will be while this lasts, get the outfit."""
+def equipped(client: Client, *, taken_back: bool) -> Iterator[None]:
+    """All workers that there are, or will be while this lasts, get the outfit.
+
+    Args:
+        client: of the cluster.
+        taken_back: later workers don't get it any more; for a cluster that goes on.
+    """
     name = f"birddask-{client.id}"
-    client.register_plugin(Outfit(installed_versions()), name=name)
+    client.subscribe_topic(name, lambda event: _log.warning("worker %s", event[1]))
+    # Of a worker that goes at this moment; if it comes back, it is given its outfit.
+    with contextlib.suppress(OSError):
+        client.register_plugin(Outfit(installed_versions(), name), name=name)
     try:
         yield
     finally:
-        if client.status == "running":
-            client.unregister_worker_plugin(name)
+        if taken_back and client.status == "running":
+            with contextlib.suppress(OSError):
+                client.unregister_worker_plugin(name)
 
 
 def _keep_freed_memory() -> None:

@@ -38,7 +38,7 @@ class SlurmSpec:
     Attributes:
         memory_per_worker: a size such as ``2 GiB``; SLURM is asked for a little more, for the process that watches.
         walltime: of a job, as ``hours:minutes:seconds`` or ``days-hours:minutes:seconds``; workers leave a bit earlier.
-        workers: jobs at the same time.
+        workers: jobs at the same time; None takes one.
         adaptive: bounds instead of a fixed number.
         partition: to submit to; None takes SLURM's default.
         account: to charge; None takes SLURM's default.

@@ -109,7 +109,7 @@ def test_a_worker_without_birddask_is_named(cluster: LocalCluster, tmp_path: Pat
 
 @pytest.mark.parametrize("package", ["birddask", "onnxruntime", "distributed"])
 def test_a_worker_that_joins_with_other_versions_gets_no_task_and_ends_nothing(
-    package: str, cluster: LocalCluster, tmp_path: Path
+    package: str, cluster: LocalCluster, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     spec = ExistingSpec("existing", cluster.scheduler_address)
     with worker(cluster, tmp_path / "alike") as alike, connect(spec, None) as client:
@@ -122,6 +122,7 @@ def test_a_worker_that_joins_with_other_versions_gets_no_task_and_ends_nothing(
         assert set(client.gather(running)) == set(pids.values())
         assert names(client) == {"alike"}
         assert not alike.ended
+        wait_until(lambda: f"was sent away, because it differs: {package} {ELSEWHERE} there" in caplog.text, "a word")
 
 
 @pytest.mark.filterwarnings("ignore::distributed.versions.VersionMismatchWarning")
