@@ -12,6 +12,7 @@ import pytest
 import scipy.signal
 import scipy.special
 import soundfile
+import soxr
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
@@ -98,6 +99,20 @@ def test_real_clips_are_scored_as_litert_scores_them(
     assert_parity(litert, front_end, classifier, clips)
 
 
+def test_clips_resampled_from_22_khz_are_scored_as_litert_scores_them(
+    shared: Path, litert: Interpreter, front_end: FrontEnd, classifier: Classifier
+) -> None:
+    """Nothing but rounding is left in the upper mels of these clips, and it is compressed less than any sound."""
+    clips = []
+    for path in sorted((shared / "sm4-day").glob("*.wav"))[::8]:
+        sound, rate = soundfile.read(path, dtype="float32")
+        assert rate == 22_000
+        resampled = soxr.resample(sound, rate, 48_000, quality="HQ")
+        clips += list(np.pad(resampled, (0, -len(resampled) % CLIP)).reshape(-1, CLIP))
+    assert len(clips) > 40
+    assert_parity(litert, front_end, classifier, clips)
+
+
 def test_padded_real_clips_are_scored_as_litert_scores_them(
     shared: Path, litert: Interpreter, front_end: FrontEnd, classifier: Classifier
 ) -> None:
@@ -112,12 +127,18 @@ def test_extreme_clips_are_scored_as_litert_scores_them(
     generator = np.random.default_rng(0)
     impulse = np.zeros(CLIP, np.float32)
     impulse[70_000] = 1
+    seconds = np.arange(CLIP) / 48_000
+    tones = [np.sin(2 * np.pi * hertz * seconds).astype(np.float32) for hertz in (100, 1000, 5000, 14_000, 20_000)]
     clips = [
         np.zeros(CLIP, np.float32),
         np.full(CLIP, 0.5, np.float32),
         generator.uniform(-1, 1, CLIP).astype(np.float32),
         np.where(np.arange(CLIP) // 24 % 2, 1, -1).astype(np.float32),
         (np.round(generator.normal(0, 0.5, CLIP)) / 32_768).astype(np.float32),
+        (np.round(generator.normal(0, 0.2, CLIP)) / 32_768 + 0.1).astype(np.float32),
+        (0.9 * tones[0] + generator.normal(0, 1e-5, CLIP)).astype(np.float32),
+        np.where(np.arange(CLIP) < 50_000, tones[2], 0),
+        *tones,
         impulse,
         bundle.known_answer.waveform,
     ]
