@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ import threadpoolctl
 from birddask.errors import ModelError
 from birddask.mels.transform import FrontEnd, prepare
 from birddask.models.bundle import Bundle, read_bundle
-from birddask.models.session import Classifier, start_classifier
+from birddask.models.session import CPU, Classifier, start_classifier
 from birddask.storage import Folder
 
 
@@ -23,6 +24,9 @@ class BundleRef:
     folder: Folder
     fingerprint: str
 
+
+PROVIDER_VARIABLE = "BIRDDASK_PROVIDER"
+"""Environment variable of a worker: what it computes scores with. It says where, not what, so it is in no job file."""
 
 _lock = threading.Lock()
 
@@ -66,7 +70,7 @@ def _front_end(ref: BundleRef) -> FrontEnd:
 
 @functools.cache
 def _classifier(ref: BundleRef) -> Classifier:
-    return start_classifier(_expected_bundle(ref))
+    return start_classifier(_expected_bundle(ref), os.environ.get(PROVIDER_VARIABLE, CPU))
 
 
 def _expected_bundle(ref: BundleRef) -> Bundle:

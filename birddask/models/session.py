@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,35 @@ _NO_OFFSET = np.float32(0)
 
 # A network's own float32 softmax may end this far outside [0, 1].
 _ROUNDING = 1e-5
+
+
+@dataclass(frozen=True)
+class _Provider:
+    """What ONNX Runtime computes with.
+
+    Attributes:
+        name: in ONNX Runtime.
+        package: that has it.
+        options: for it.
+    """
+
+    name: str
+    package: str
+    options: Mapping[str, str]
+
+
+CPU = "cpu"
+_PROVIDERS: Mapping[str, _Provider] = {
+    CPU: _Provider("CPUExecutionProvider", "onnxruntime", {}),
+    # TensorFloat-32 has ten bits; an algorithm that is looked for anew may be another one, with other last bits.
+    "cuda": _Provider(
+        "CUDAExecutionProvider", "onnxruntime-gpu", {"use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
+    ),
+    "openvino": _Provider(
+        "OpenVINOExecutionProvider", "onnxruntime-openvino", {"device_type": "CPU", "num_of_threads": "1"}
+    ),
+    "coreml": _Provider("CoreMLExecutionProvider", "onnxruntime", {"ModelFormat": "MLProgram"}),
+}
 
 
 @dataclass(frozen=True)
@@ -87,18 +117,24 @@ class Classifier:
         return np.clip(probabilities, 0, 1)
 
 
-def start_classifier(bundle: Bundle) -> Classifier:
-    """A classifier on one thread of the CPU, after it has scored the bundle's known clip.
+def start_classifier(bundle: Bundle, provider: str = CPU) -> Classifier:
+    """A classifier, after it has scored the bundle's known clip.
+
+    Args:
+        bundle: the model.
+        provider: what to compute with: ``cpu`` (one thread), ``cuda``, ``openvino`` or ``coreml``. Each must meet the
+            known answer within the card's tolerance, so that scores do not depend on it beyond that.
 
     Raises:
-        ModelError: ONNX Runtime refuses the network, its names are not those of the card, or the answer is off.
+        ModelError: the provider is not there, ONNX Runtime refuses the network, its names are not those of the card,
+            or the answer is off.
     """
-    classifier = _start(bundle.card, bundle.labels, bundle.network)
+    classifier = _start(bundle.card, bundle.labels, bundle.network, provider)
     scores = classifier.probabilities(bundle.known_answer.mels[np.newaxis])[0]
     off = float(np.abs(scores - bundle.known_answer.probabilities).max())
     if not off <= bundle.card.tolerance:
         raise ModelError(
-            f"{bundle.card.name} scores its known clip wrongly on this machine: off by {off:.2g}, "
+            f"{bundle.card.name} scores its known clip wrongly on this machine ({provider}): off by {off:.2g}, "
             f"at most {bundle.card.tolerance:.2g} is allowed; nothing was scored"
         )
     return classifier
@@ -106,12 +142,13 @@ def start_classifier(bundle: Bundle) -> Classifier:
 
 def score_unsealed(card: ModelCard, labels: tuple[str, ...], network: bytes, mels: Array32) -> Array32:
     """What a network that has no known answer yet says of one clip's mels: float32 (label,)."""
-    classifier = _start(card, labels, network)
+    classifier = _start(card, labels, network, CPU)
     scores: Array32 = classifier.probabilities(mels[np.newaxis])[0]
     return scores
 
 
-def _start(card: ModelCard, labels: tuple[str, ...], network: bytes) -> Classifier:
+def _start(card: ModelCard, labels: tuple[str, ...], network: bytes, provider: str) -> Classifier:
+    wanted = _available(provider)
     options = onnxruntime.SessionOptions()
     # Parallelism is Dask's: one thread a session, so that workers do not fight for cores.
     options.intra_op_num_threads = 1
@@ -119,9 +156,11 @@ def _start(card: ModelCard, labels: tuple[str, ...], network: bytes) -> Classifi
     options.add_free_dimension_override_by_name(_CLIP_AXIS, _CLIPS_AT_ONCE)
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(network, options, providers=[(wanted.name, wanted.options)])
     except Exception as error:  # ONNX Runtime's own exceptions have no common base
         raise ModelError(f"ONNX Runtime can't load the network of {card.name}: {error}") from error
+    if session.get_providers()[0] != wanted.name:  # ONNX Runtime turns to the CPU without a word
+        raise ModelError(f"ONNX Runtime can't compute with {provider} on this machine; its log says why")
     inputs = [each.name for each in session.get_inputs()]
     outputs = [each.name for each in session.get_outputs()]
     if inputs != [card.input.name] or card.output.name not in outputs:
@@ -131,6 +170,18 @@ def _start(card: ModelCard, labels: tuple[str, ...], network: bytes) -> Classifi
         )
     axes = session.get_inputs()[0].shape
     return Classifier(card, labels, session, axes[0] if axes and isinstance(axes[0], int) else _CLIPS_AT_ONCE)
+
+
+def _available(provider: str) -> _Provider:
+    if provider not in _PROVIDERS:
+        raise ModelError(f"ONNX Runtime's provider {provider!r} is unknown here; known are {', '.join(_PROVIDERS)}")
+    wanted = _PROVIDERS[provider]
+    if wanted.name not in onnxruntime.get_available_providers():
+        raise ModelError(
+            f"the installed ONNX Runtime can't compute with {provider}; the package {wanted.package} can, "
+            "on a machine that has what it takes, and takes the place of onnxruntime"
+        )
+    return wanted
 
 
 def _min_max(batch: Array32) -> Array32:

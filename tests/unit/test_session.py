@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import scipy.special
 from numpy.typing import NDArray
@@ -189,6 +191,28 @@ def test_a_known_answer_within_the_tolerance_is_accepted(tiny_bundle: Path) -> N
     bundle = read_bundle(Folder(str(tiny_bundle)))
     answer = replace(bundle.known_answer, probabilities=bundle.known_answer.probabilities + np.float32(5e-5))
     start_classifier(replace(bundle, known_answer=answer))
+
+
+@pytest.mark.parametrize(
+    ("provider", "message"),
+    [
+        ("cuda", "the installed ONNX Runtime can't compute with cuda; the package onnxruntime-gpu can"),
+        ("abacus", "'abacus' is unknown here; known are cpu, cuda, openvino, coreml"),
+    ],
+)
+def test_a_provider_that_is_not_there_is_never_replaced(provider: str, message: str, tiny_bundle: Path) -> None:
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime can compute with CUDA")
+    with pytest.raises(ModelError, match=message):
+        start_classifier(read_bundle(Folder(str(tiny_bundle))), provider)
+
+
+def test_a_worker_takes_the_provider_of_its_environment(tiny_bundle: Path) -> None:
+    command = [sys.executable, "-c", SHA256_OF_SCORES, str(tiny_bundle)]
+    environment = {**os.environ, "BIRDDASK_PROVIDER": "abacus"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "'abacus' is unknown here" in ended.stderr
 
 
 def tiny_mels(clips: int) -> Array32:
