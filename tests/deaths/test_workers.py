@@ -94,6 +94,7 @@ def test_a_recording_that_kills_every_worker_costs_its_own_block_only(work: Work
         assert run.exit_code() == 1, run.said
         assert not run.broke_down, run.said
         assert len(set(re.findall(r"block (\d+) failed", run.said))) == 1
+        assert poison in run.said
     assert len(death.victims) > 1
     work.require_undone(1)
     there = set(tables(work.output))
