@@ -47,6 +47,8 @@ def connect(spec: ClusterSpec, workers: int | None) -> Iterator[Client]:
     Raises:
         ConfigError: the cluster can't be as it is described, or can't be reached.
     """
+    # What it would say of a scheduler that is gone, with a traceback, the engine says in one line.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     with dask.config.set(_unless_set(_SETTINGS)), _opened(spec, workers) as client:
         _await_first_worker(client)
         require_same_versions(client)

@@ -43,6 +43,8 @@ class Outfit(WorkerPlugin):
             await worker.scheduler.retire_workers(workers=[worker.address], close_workers=True, remove=True)
             return
         _keep_freed_memory()
+        # The driver tells of each failure, in one line and without the whole block.
+        logging.getLogger("distributed.worker").addFilter(_is_no_failed_task)
 
 
 @contextlib.contextmanager
@@ -64,6 +66,10 @@ def equipped(client: Client, *, taken_back: bool) -> Iterator[None]:
         if taken_back and client.status == "running":
             with contextlib.suppress(OSError):
                 client.unregister_worker_plugin(name)
+
+
+def _is_no_failed_task(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("Compute Failed")
 
 
 def _keep_freed_memory() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from distributed import Client
 
+from birddask.errors import BirddaskError
 from birddask.events import Crew, Watch, unwatched
 
 Connect = Callable[[], Client]
@@ -34,9 +36,32 @@ class Control:
     stopping: Callable[[], bool] = never
 
 
+@contextlib.contextmanager
+def asking() -> Iterator[None]:
+    """Whatever is asked of the scheduler meanwhile.
+
+    Raises:
+        BirddaskError: it does not answer.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise gone(error) from error
+
+
+def gone(error: Exception) -> BirddaskError:
+    """What is said when there is no scheduler any more."""
+    return BirddaskError(f"the cluster is gone; start the same command again to go on: {error}")
+
+
 def crew_of(client: Client) -> Crew:
-    """The workers that there are at the moment."""
-    threads = client.nthreads()
+    """The workers that there are at the moment.
+
+    Raises:
+        BirddaskError: the scheduler does not answer.
+    """
+    with asking():
+        threads = client.nthreads()
     return Crew(len(threads), sum(threads.values()))
 
 

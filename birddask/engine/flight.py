@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 
 from distributed import Client, Future
 
+from birddask.engine.control import asking
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -60,8 +62,13 @@ class Flight(Generic[Item, Result]):
                 return ended
 
     def on_workers(self) -> dict[str, str]:
-        """The keys of the tasks that were given to a worker, with its address."""
-        held = self._client.processing()
+        """The keys of the tasks that were given to a worker, with its address.
+
+        Raises:
+            BirddaskError: the scheduler does not answer.
+        """
+        with asking():
+            held = self._client.processing()
         return {key: worker for worker, keys in held.items() for key in keys if key in self._flying}
 
     def item(self, key: str) -> Item:
@@ -73,9 +80,23 @@ class Flight(Generic[Item, Result]):
         self._client.cancel([self._flying.pop(key).future for key in keys])
 
     def give_up_waiting(self) -> None:
-        """Forget the tasks that no worker has yet."""
+        """Forget the tasks that have not begun: a worker has one or two more than it has threads.
+
+        Raises:
+            BirddaskError: the scheduler does not answer.
+        """
         held = self.on_workers()
-        self.give_up([key for key, flying in self._flying.items() if key not in held and not flying.future.done()])
+        with asking():
+            threads = self._client.nthreads()
+        waiting = []
+        # In the order in which workers begin them.
+        for key, flying in self._flying.items():
+            worker = held.get(key)
+            if worker is not None and threads.get(worker, 0) > 0:
+                threads[worker] -= 1
+            elif not flying.future.done():
+                waiting.append(key)
+        self.give_up(waiting)
 
     def give_up_all(self) -> None:
         """Forget all tasks."""

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 
-from birddask.engine.control import Control, crew_of
+from birddask.engine.control import Control, crew_of, gone
 from birddask.engine.flight import Ended, Flight
 from birddask.errors import BirddaskError, ModelError, PoisonBlock, Stopped, TransientStorageError
 from birddask.events import Crew, Stalled
@@ -119,7 +119,7 @@ class _Run(Generic[Item, Result]):
             yield from self._look()
             if not self.braked:
                 window = 1 if alone else max(_LEAST_IN_FLIGHT, _IN_FLIGHT_PER_THREAD * self._crew.threads)
-                for item in islice(waiting, window - len(self.flight)):
+                for item in islice(waiting, max(0, window - len(self.flight))):
                     self.flight.submit(item)
             if not len(self.flight):
                 return
@@ -202,7 +202,7 @@ def _outcome(ended: Ended[Item, Result], *, alone: bool) -> Outcome[Item, Result
     try:
         return Done(ended.item, ended.future.result())
     except FutureCancelledError as error:
-        raise BirddaskError(f"the cluster is gone; start the same command again to go on: {error}") from error
+        raise gone(error) from error
     except ModelError:
         raise
     except KilledWorker as error:

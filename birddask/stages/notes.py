@@ -122,7 +122,7 @@ class Notebook:
             with self._lock:
                 self._note = dataclasses.replace(self._note, heard=datetime.now(UTC))
                 content = json.dumps(to_mapping(self._note), indent=2) + "\n"
-            self._folder.publish(self._key, content.encode())
+            self._folder.publish_soon(self._key, content.encode())
 
     def close(self, state: State, message: str = "", accounting: Accounting | None = None) -> None:
         """Write how the run ended."""

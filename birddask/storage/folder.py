@@ -22,11 +22,11 @@ from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from birddask.errors import BirddaskError, ConfigError, StorageError, TransientStorageError
+from birddask.storage.atomic import create_local_file, replace_local_file, replace_remote_file
 from birddask.storage.faults import patiently
 from birddask.storage.listing import FoundFile, files_below, folder_names
 from birddask.storage.options import Options, redacted, resolve
 
-_PARTIAL_SUFFIX = ".partial"
 # How long an operation is repeated while storage is away; the restart of a server passes well within it.
 _PATIENCE_S = 120.0
 # At the start of a verb somebody waits for the answer, and a wrong address is likelier than a server that is away.
@@ -138,23 +138,27 @@ class Folder:
             if isinstance(filesystem, AsyncFileSystem):
                 filesystem.put_file(str(source), path)
             else:
-                _replace_remote_file(filesystem, path, lambda target: filesystem.put_file(str(source), target))
+                replace_remote_file(filesystem, path, lambda target: filesystem.put_file(str(source), target))
 
         try:
             self._ask(key, put)
         except FileNotFoundError as error:
             raise StorageError(f"{self.place(key)}: {redacted(str(error), self.options)}") from error
 
+    def publish_soon(self, key: str, content: bytes) -> None:
+        """Write a file as ``publish``, or soon give it up: for what is worth little later."""
+        self._publish(key, content, _IMPATIENT_S)
+
     def publish_new(self, key: str, content: bytes) -> bool:
         """Write a file if there is none yet; whether what is there now is this content."""
 
         def create(filesystem: fsspec.AbstractFileSystem, path: str) -> None:
             if isinstance(filesystem, LocalFileSystem):
-                _create_local_file(Path(path), content)
+                create_local_file(Path(path), content)
             elif isinstance(filesystem, AsyncFileSystem):
                 filesystem.pipe_file(path, content, mode="create")
             elif not filesystem.exists(path):
-                _replace_remote_file(filesystem, path, lambda target: filesystem.pipe_file(target, content))
+                replace_remote_file(filesystem, path, lambda target: filesystem.pipe_file(target, content))
 
         with contextlib.suppress(StorageError, TransientStorageError):
             # Refused because there is one, or because an answer got lost: what lies there will tell.
@@ -206,11 +210,11 @@ class Folder:
     def _publish(self, key: str, content: bytes, patience_s: float) -> None:
         def write(filesystem: fsspec.AbstractFileSystem, path: str) -> None:
             if isinstance(filesystem, LocalFileSystem):
-                _replace_local_file(Path(path), content)
+                replace_local_file(Path(path), content)
             elif isinstance(filesystem, AsyncFileSystem):
                 filesystem.pipe_file(path, content)
             else:
-                _replace_remote_file(filesystem, path, lambda target: filesystem.pipe_file(target, content))
+                replace_remote_file(filesystem, path, lambda target: filesystem.pipe_file(target, content))
 
         try:
             self._ask(key, write, patience_s)
@@ -294,55 +298,3 @@ def _read_range(filesystem: fsspec.AbstractFileSystem, path: str, start: int, en
         if len(content) < min(end, size_bytes) - start:
             raise ConnectionError(f"only {len(content)} bytes came of {min(end, size_bytes) - start}")
     return content
-
-
-def _replace_local_file(target: Path, content: bytes) -> None:
-    """Write beside the target, flush to the disk, then rename: a kill leaves at most a partial file."""
-    with _partial_file(target, content) as partial:
-        partial.replace(target)
-
-
-def _create_local_file(target: Path, content: bytes) -> None:
-    """As ``_replace_local_file``, but nothing happens if there is a target."""
-    with _partial_file(target, content) as partial:
-        try:
-            target.hardlink_to(partial)
-        except FileExistsError:
-            return
-        except OSError:
-            # Some mounts know no links: then two that write at the very same moment are not told apart.
-            if not target.exists():
-                partial.replace(target)
-
-
-@contextlib.contextmanager
-def _partial_file(target: Path, content: bytes) -> Iterator[Path]:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}{_PARTIAL_SUFFIX}")
-    try:
-        with partial.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        yield partial
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-
-
-def _replace_remote_file(filesystem: fsspec.AbstractFileSystem, path: str, put: Callable[[str], object]) -> None:
-    """Write beside the target, then rename; where a rename replaces nothing, the target goes first."""
-    if type(filesystem).mv is fsspec.AbstractFileSystem.mv:
-        # It knows no renaming, only copying.
-        put(path)
-        return
-    partial = f"{path}.{uuid.uuid4().hex}{_PARTIAL_SUFFIX}"
-    filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
-    put(partial)
-    try:
-        filesystem.mv(partial, path)
-    except OSError as error:
-        if error.errno != errno.EEXIST:
-            raise
-        filesystem.rm_file(path)
-        filesystem.mv(partial, path)

@@ -305,3 +305,15 @@ def test_what_kills_even_alone_is_called_so() -> None:
         outcomes = list(run_tasks(Control(lambda: client), "kill", task, range(5)))
     assert {outcome.item: type(outcome) for outcome in outcomes} == {0: Done, 1: Done, 2: Done, 3: Failed, 4: Done}
     assert isinstance(next(each for each in outcomes if isinstance(each, Failed)).error, PoisonBlock)
+
+
+def test_a_crew_that_shrinks_gets_its_work_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(run, "_LEAST_IN_FLIGHT", 1)
+    with connect(LocalSpec("local", workers=2), None) as client:
+        outcomes = []
+        for outcome in run_tasks(Control(lambda: client), "slowly", slowly, range(100)):
+            outcomes.append(outcome.item)
+            if len(outcomes) == 20:
+                client.retire_workers([min(client.scheduler_info()["workers"])])
+    assert sorted(outcomes) == list(range(100))

@@ -19,7 +19,6 @@ from tests.support.program import birddask
 AT_A_TIME = 4
 
 
-@pytest.mark.xfail(strict=False, reason="Dask's client logs the traceback of the reconnection that it gives up")
 def test_the_scheduler_is_killed(work: Work) -> None:
     wait = work.mishap("computing", "hold", times=None)
     with (
@@ -94,7 +93,6 @@ def held(work: Work) -> Iterator[tuple[Running, Mishap]]:
         yield run, wait
 
 
-@pytest.mark.xfail(strict=False, reason="workers also begin the blocks that they had been sent ahead")
 @pytest.mark.parametrize("stop", ["^C", "SIGTERM"])
 def test_a_run_that_is_asked_to_stop_ends_what_it_has_begun(
     stop: str, held: tuple[Running, Mishap], work: Work

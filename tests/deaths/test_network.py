@@ -45,7 +45,6 @@ def test_a_worker_is_cut_off_and_comes_back(four_hosts: list[Host], work: Work) 
     work.require_done()
 
 
-@pytest.mark.xfail(strict=False, reason="the engine asks a scheduler that is out of reach for its workers")
 def test_a_driver_that_is_cut_off_ends_with_a_message(four_hosts: list[Host], work: Work) -> None:
     head, near, _, desk = four_hosts
     wait = work.mishap("computing", "hold", times=None)

@@ -49,7 +49,7 @@ LAYERS = [
 ]
 # Inside the packages that have an order of their own.
 INNER_LAYERS = {
-    "storage": ["options", "faults", "listing", "folder", "spool", "together"],
+    "storage": ["options", "faults", "listing", "atomic", "folder", "spool", "together"],
     "recordings": [
         "recording",
         "reasons",
@@ -148,7 +148,7 @@ INNER_LAYERS = {
 }
 CLUSTERS = {f"clusters.{name}" for name in INNER_LAYERS["clusters"]}
 OWNERS = {
-    "fsspec": {"storage.folder", "storage.listing"},
+    "fsspec": {"storage.atomic", "storage.folder", "storage.listing"},
     "soundfile": {"recordings.sndfile"},
     "soxr": {"mels.resample"},
     "librosa": {"mels.filterbank"},
