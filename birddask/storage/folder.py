@@ -24,7 +24,7 @@ from fsspec.implementations.local import LocalFileSystem
 from birddask.errors import BirddaskError, ConfigError, StorageError, TransientStorageError
 from birddask.storage.atomic import create_local_file, replace_local_file, replace_remote_file
 from birddask.storage.faults import patiently
-from birddask.storage.listing import FoundFile, files_below, folder_names
+from birddask.storage.listing import Ask, FoundFile, files_below, folder_names, paths_below
 from birddask.storage.options import Options, redacted, resolve
 
 # How long an operation is repeated while storage is away; the restart of a server passes well within it.
@@ -50,6 +50,7 @@ _connecting = threading.Lock()
 
 T = TypeVar("T")
 Action = Callable[[fsspec.AbstractFileSystem, str], T]
+ListBelow = Callable[[fsspec.AbstractFileSystem, str, Ask], Iterator[T]]
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,13 @@ class Folder:
         Raises:
             StorageError: a folder on the way can't be listed; leaving it out would lose files without a word.
         """
-        root = self._ask("", lambda _, path: len(path))
-        filesystem, top = self._ask(below, lambda filesystem, path: (filesystem, path))
-        listing = files_below(filesystem, top, lambda action: self._ask(below, lambda fs, _: action(fs)))
+        root, listing = self._listing(files_below, below)
         return (FoundFile(file.key[root:].lstrip("/"), file.size_bytes, file.modified_us) for file in listing)
+
+    def file_keys(self, below: str = "") -> Iterator[str]:
+        """The keys of ``files``, which a disk tells in a third of the time; raises as it."""
+        root, listing = self._listing(paths_below, below)
+        return (path[root:].lstrip("/") for path in listing)
 
     def folders(self, below: str = "") -> list[str]:
         """The names of the folders in a subfolder, without a look into them; none if it does not exist."""
@@ -199,6 +203,12 @@ class Folder:
             self.remove(probe)
         except (StorageError, TransientStorageError) as error:
             raise ConfigError(f"the {what} {self.url} can't be written: {error}") from error
+
+    def _listing(self, list_below: ListBelow[T], below: str) -> tuple[int, Iterator[T]]:
+        """The length of this folder's own path, and what is listed below a subfolder."""
+        root = self._ask("", lambda _, path: len(path))
+        filesystem, top = self._ask(below, lambda filesystem, path: (filesystem, path))
+        return root, list_below(filesystem, top, lambda action: self._ask(below, lambda fs, _: action(fs)))
 
     def _exists(self, key: str, patience_s: float) -> bool:
         # Not `exists` of the filesystem, which takes every failure for "not there".

@@ -40,10 +40,17 @@ def files_below(filesystem: AbstractFileSystem, top: str, ask: Ask) -> Iterator[
     Not ``find`` or ``walk`` of the filesystem, where they leave out a folder that can't be listed.
     """
     if isinstance(filesystem, LocalFileSystem):
-        return _local_files(top, frozenset(), ask)
+        return _local_files(top, ask)
     if isinstance(filesystem, AsyncFileSystem):
         return _bucket_files(filesystem, top, ask)
     return _listed_files(top, ask)
+
+
+def paths_below(filesystem: AbstractFileSystem, top: str, ask: Ask) -> Iterator[str]:
+    """The paths of files alone; local ones are not looked at, which may be pipes, or links to nothing."""
+    if isinstance(filesystem, LocalFileSystem):
+        return _local_paths(top, frozenset(), ask)
+    return (file.key for file in files_below(filesystem, top, ask))
 
 
 def folder_names(filesystem: AbstractFileSystem, top: str) -> list[str]:
@@ -110,16 +117,8 @@ def _in_key_order(name: str, *, folder: bool) -> str:
     return f"{name}/" if folder else name
 
 
-def _local_files(folder: str, above: frozenset[str], ask: Ask) -> Iterator[FoundFile]:
-    """Linked folders are followed, but not back into a folder that they lie in."""
-    real = os.path.realpath(folder)
-    if real in above:
-        return
-    for name in sorted(ask(lambda _: _local_names(folder))):
-        path = f"{folder.rstrip('/')}/{name}"
-        if name.endswith("/"):
-            yield from _local_files(path, above | {real}, ask)
-            continue
+def _local_files(top: str, ask: Ask) -> Iterator[FoundFile]:
+    for path in _local_paths(top, frozenset(), ask):
         try:
             status = os.stat(path)  # noqa: PTH116 - a Path takes as long to make as to ask
         except OSError:  # a link to nothing: whoever reads it will see
@@ -128,6 +127,19 @@ def _local_files(folder: str, above: frozenset[str], ask: Ask) -> Iterator[Found
         # Pipes, sockets and devices hold no bytes, and opening them may never end.
         if stat.S_ISREG(status.st_mode):
             yield FoundFile(path, status.st_size, status.st_mtime_ns // 1000)
+
+
+def _local_paths(folder: str, above: frozenset[str], ask: Ask) -> Iterator[str]:
+    """Linked folders are followed, but not back into a folder that they lie in."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    for name in sorted(ask(lambda _: _local_names(folder))):
+        path = f"{folder.rstrip('/')}/{name}"
+        if name.endswith("/"):
+            yield from _local_paths(path, above | {real}, ask)
+        else:
+            yield path
 
 
 def _local_names(folder: str) -> list[str]:

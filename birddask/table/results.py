@@ -103,8 +103,8 @@ def block_files(folder: Folder) -> NDArray[np.void]:
 
 def block_numbers(folder: Folder) -> NDArray[np.int64]:
     """The numbers of all blocks that have a file below a folder, in order: one listing."""
-    numbers: NDArray[np.int64] = block_files(folder)["block"]
-    return numbers
+    matches = (_PART.search(key) for key in folder.file_keys())
+    return np.unique(np.fromiter((int(match[1]) for match in matches if match), np.int64))
 
 
 def parts_of_blocks(output: Folder, mel_spec_fingerprint: str, blocks: Container[int]) -> Mapping[int, Sequence[str]]:
@@ -112,15 +112,15 @@ def parts_of_blocks(output: Folder, mel_spec_fingerprint: str, blocks: Container
     folder = output.child("probabilities")
     specs: dict[str, object] = {}
     parts: dict[int, list[str]] = defaultdict(list)
-    for file in folder.files():
-        model, _, key = file.key.partition("/")
-        match = _PART.search(key)
+    for key in folder.file_keys():
+        model, _, part = key.partition("/")
+        match = _PART.search(part)
         if match is None or int(match[1]) not in blocks:
             continue
         if model not in specs:
-            specs[model] = read_metadata(folder.read(file.key))["mel_spec_fingerprint"]
+            specs[model] = read_metadata(folder.read(key))["mel_spec_fingerprint"]
         if specs[model] == mel_spec_fingerprint:
-            parts[int(match[1])].append(f"probabilities/{file.key}")
+            parts[int(match[1])].append(f"probabilities/{key}")
     return parts
 
 

@@ -26,7 +26,9 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
 
 
 def keys(folder: Folder, below: str = "") -> list[str]:
-    return [file.key for file in folder.files(below)]
+    found = [file.key for file in folder.files(below)]
+    assert list(folder.file_keys(below)) == found
+    return found
 
 
 @pytest.mark.parametrize("key", ["a", "deep/er/b.bin", "Bär & co/[1] 50%#?.wav"])
