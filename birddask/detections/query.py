@@ -29,7 +29,7 @@ from birddask.storage import in_order
 Columns = Mapping[str, str]
 """Names of columns, and the SQL that makes each from those that ``steps`` lists."""
 
-_MEMORY = "400MiB"
+_MEMORY = "256MiB"
 # Reading takes most of the time and has threads of its own; each one of DuckDB's wants its share of the memory.
 _THREADS = 2
 _PARTS_AT_ONCE = 32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -31,7 +32,7 @@ _SCHEMA = pa.schema(
         ("model", WORD),
     ]
 )
-_ROW_GROUP = 500_000
+_ROWS_PER_GROUP = 200_000
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,20 @@ class ParquetTable:
     def save(self, rows: Rows, folder: Folder, name: str) -> None:
         """Write the file."""
         with spooled(folder, name) as stream, pq.ParquetWriter(stream, _SCHEMA, compression="zstd") as writer:
-            for batch in rows:
-                writer.write_batch(batch.cast(_SCHEMA))
+            for group in _groups(rows):
+                writer.write_table(group)
+
+
+def _groups(rows: Rows) -> Iterator[pa.Table]:
+    """Rows in groups of some size: small ones cost whoever reads them."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in rows:
+        waiting.append(batch.cast(_SCHEMA))
+        if sum(each.num_rows for each in waiting) >= _ROWS_PER_GROUP:
+            yield pa.Table.from_batches(waiting).combine_chunks()
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting).combine_chunks()
 
 
 PARQUET = ParquetTable()

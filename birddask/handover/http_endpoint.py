@@ -10,6 +10,7 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from birddask.detections.found import Part
 from birddask.detections.query import Columns
@@ -44,8 +45,18 @@ class HttpEndpoint:
         """The endpoint at a URL.
 
         Raises:
-            ConfigError: the options hold something else than a token.
+            ConfigError: it is no URL, it holds a password, or the options hold something else than a token.
         """
+        try:
+            parts = urlsplit(url)
+            is_plain = bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+        except ValueError as error:
+            raise ConfigError(f"the endpoint is no URL: {error}") from error
+        if not is_plain:
+            raise ConfigError(
+                "the URL of an endpoint has the form https://host/path; a token goes into `storage_options`, as a "
+                "reference to an environment variable"
+            )
         others = sorted(resolve(options).keys() - {"token"})
         if others:
             raise ConfigError(

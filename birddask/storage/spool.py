@@ -48,4 +48,5 @@ def _beside(target: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise StorageError(f"{target} can't be written: {error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()

@@ -72,6 +72,8 @@ def endpoint() -> Iterator[Endpoint]:
         state.url = f"http://127.0.0.1:{server.server_port}/detections?station=7"
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield state
-        server.shutdown()
-        thread.join()
+        try:
+            yield state
+        finally:
+            server.shutdown()
+            thread.join()
