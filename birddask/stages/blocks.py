@@ -14,7 +14,7 @@ from birddask.errors import PoisonBlock, Stopped
 from birddask.events import Advanced, Begun, BlockFailed
 from birddask.mels.store import MelStore
 from birddask.outputs import existing_store, read_scans
-from birddask.stages.counting import settle
+from birddask.stages.counting import remembering, settle
 from birddask.stages.notes import Notebook, noted
 from birddask.stages.prepared import Committed, Left, Plan, Prepared, committed, plan, require_scanned, worker_bytes
 from birddask.stages.scanning import Growth, scan
@@ -126,7 +126,8 @@ def _do(verb: _Verb, prepared: Prepared, planned: Plan, control: Control, notebo
         require_memory(client, worker_bytes(planned.store))
         control.watch(Begun(verb.name, blocks, "blocks", dashboard_link(client), how_to_join(client)))
         try:
-            shift.work_off(left.units(planned.blocks()))
+            with remembering(prepared, planned.store):
+                shift.work_off(left.units(planned.blocks()))
         except Stopped:
             stopped = True
     accounting = settle(prepared, planned)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import threading
+import time
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from birddask.accounting import Accounting, account, count_recordings
-from birddask.errors import MisalignedBlock
+from birddask.errors import BirddaskError, MisalignedBlock, StorageError, TransientStorageError
 from birddask.mels.store import MelStore
 from birddask.stages.prepared import Plan, Prepared
 from birddask.storage import Folder, in_order
@@ -17,6 +21,10 @@ from birddask.table.ledger import ENTRY, ledger_file, look_up, read_ledger, sett
 from birddask.table.parts import ClipStatus, clip_statuses
 from birddask.table.results import block_files, block_numbers
 from birddask.tasks import clip_table_key
+
+_EVERY_S = 300.0
+# Between two times, so much longer than one takes: the driver has more to do.
+_TIMES_AS_LONG = 20
 
 
 def count(prepared: Prepared, plan: Plan) -> Accounting:
@@ -31,14 +39,42 @@ def count(prepared: Prepared, plan: Plan) -> Accounting:
 
 def settle(prepared: Prepared, plan: Plan) -> Accounting:
     """The state of an output, of which the ledger then knows as much as it may; raises as ``count``."""
-    output, store = prepared.job.output_folder, plan.store
+    return _account(prepared, plan, _remember(prepared.job.output_folder, plan.store))
+
+
+@contextlib.contextmanager
+def remembering(prepared: Prepared, store: MelStore) -> Iterator[None]:
+    """While a run goes on, its ledger is brought up to date now and then, for whoever asks how the output stands."""
+    over = threading.Event()
+
+    def remember() -> None:
+        wait_s = _EVERY_S
+        while not over.wait(wait_s):
+            began_s = time.monotonic()
+            # The run itself finds out whether storage is away for good.
+            with contextlib.suppress(BirddaskError):
+                _remember(prepared.job.output_folder, store)
+            wait_s = max(_EVERY_S, _TIMES_AS_LONG * (time.monotonic() - began_s))
+
+    thread = threading.Thread(target=remember, name="ledger", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _remember(output: Folder, store: MelStore) -> NDArray[np.void]:
+    """An entry for each clip table, after the ledger got those that it lacks."""
     ledger = _read_ledger(output, store)
     entries = _entries(store, ledger)
-    accounting = _account(prepared, plan, entries)
     lasting = settled(entries)
     if not np.array_equal(lasting, ledger):
-        output.publish(_ledger_key(store), ledger_file(lasting))
-    return accounting
+        # Without it the next count takes longer, and comes to the same.
+        with contextlib.suppress(StorageError, TransientStorageError):
+            output.publish(_ledger_key(store), ledger_file(lasting))
+    return entries
 
 
 def _account(prepared: Prepared, plan: Plan, entries: NDArray[np.void]) -> Accounting:
@@ -80,7 +116,7 @@ def _counts(store: MelStore, block: int) -> Counter[ClipStatus] | None:
 def _read_ledger(output: Folder, store: MelStore) -> NDArray[np.void]:
     try:
         return read_ledger(output.read(_ledger_key(store)))
-    except FileNotFoundError:
+    except (FileNotFoundError, StorageError):
         return np.empty(0, ENTRY)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import time
 import uuid
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
@@ -14,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from birddask.errors import MisalignedBlock
+from birddask.stages.counting import remembering
 from birddask.storage import Folder
+from birddask.table.ledger import read_ledger
 from birddask.table.parts import ClipStatus
 from tests.support.marked import Marked, clip_table
 
@@ -173,6 +176,31 @@ def test_a_ledger_that_knows_all_is_not_written_again(tmp_path: Path) -> None:
     before = (tmp_path / output.ledger).stat()
     output.settle()
     assert (tmp_path / output.ledger).stat() == before
+
+
+def test_while_a_run_goes_on_its_ledger_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("birddask.stages.counting._EVERY_S", 0.01)
+    output = marked(tmp_path, 1, 1, 1)
+    with remembering(output.prepared, output.plan.store):
+        for number in range(3):
+            output.commit(number, ["ok"])
+            written_at(output, number, LONG_AGO + 10 * number)
+        deadline_s = time.monotonic() + 30
+        while len(read_ledger(output.folder.read(output.ledger)) if output.folder.exists(output.ledger) else []) < 2:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+    for number in range(2):
+        spoil(output, number)
+    assert output.count().mels.clips_done == 3
+
+
+def test_a_ledger_that_can_be_neither_read_nor_written_is_done_without(tmp_path: Path) -> None:
+    output = marked(tmp_path, 1, 1)
+    for number in range(2):
+        output.commit(number, ["ok"])
+        written_at(output, number, LONG_AGO + 10 * number)
+    (tmp_path / output.ledger).mkdir(parents=True)
+    assert output.settle().mels.clips_done == output.count().mels.clips_done == 2
 
 
 def test_where_the_listing_shows_no_time_every_clip_table_is_read(tmp_path: Path) -> None:
