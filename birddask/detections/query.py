@@ -43,6 +43,7 @@ class Query:
     found: Found
     rules: Rules
     _connection: duckdb.DuckDBPyConnection
+    _steps: str
     _thresholds: dict[str, float | None] = field(default_factory=dict)
 
     def detections(self, parts: Sequence[Part], columns: Columns) -> Iterator[pa.RecordBatch]:
@@ -58,8 +59,7 @@ class Query:
             self._load(parts)
             selected = ", ".join(f"{sql} AS {_quoted(name)}" for name, sql in columns.items())
             relation = self._connection.sql(
-                f"{steps(self.rules, self.found.clip)} SELECT {selected} FROM detections {ORDER}",
-                params={"site": parts[0].site},
+                f"{self._steps} SELECT {selected} FROM detections {ORDER}", params={"site": parts[0].site}
             )
             reader = relation.to_arrow_reader(_ROWS_AT_ONCE)
             yield pa.RecordBatch.from_pylist([], schema=reader.schema)
@@ -107,15 +107,18 @@ def opened(found: Found, rules: Rules) -> Iterator[Query]:
 
     Raises:
         ConfigError: the rules ask for what these results can't give, or a recordings table is missing.
+        BirddaskError: the disk for temporary files is full.
     """
+    in_steps = steps(rules, found.clip)
     with (
         tempfile.TemporaryDirectory(prefix="birddask-") as spill,
         duckdb.connect(":memory:", config=_settings(spill)) as connection,
     ):
-        connection.execute(MACROS + TABLES)
-        for table in used_recordings(read_scans(found.output)):
-            _insert(connection, "recordings", table)
-        yield Query(found, rules, connection)
+        with _explained():
+            connection.execute(MACROS + TABLES)
+            for table in used_recordings(read_scans(found.output)):
+                _insert(connection, "recordings", table)
+        yield Query(found, rules, connection, in_steps)
 
 
 @contextlib.contextmanager

@@ -91,6 +91,7 @@ def deliver(job: Job, model: str | None, rules: Rules, receiver: Receiver, *, fo
     """
     done: set[Part] = set()
     while True:
+        began_s = time.monotonic()
         # Asked before the listing: what is done while the listing is made comes with the next one.
         going_on = following and any(note.is_alive(datetime.now(UTC)) for note in recent_notes(job.output_folder))
         find = results_in if going_on else find_results
@@ -102,7 +103,8 @@ def deliver(job: Job, model: str | None, rules: Rules, receiver: Receiver, *, fo
             done.update(new)
         if not going_on:
             return
-        time.sleep(_LOOK_EVERY_S)
+        # To look must not cost more than a tenth of the time, on the largest of outputs.
+        time.sleep(max(_LOOK_EVERY_S, 9 * (time.monotonic() - began_s)))
 
 
 def _hand_over(job: Job, found: Found, parts: list[Part], rules: Rules, receiver: Receiver) -> Delivered:
