@@ -22,6 +22,8 @@ _CLIPS_AT_ONCE = 8
 # optimised better, and never sees another number of clips, on which last bits may depend.
 _CLIP_AXIS = "batch"
 _NO_OFFSET = np.float32(0)
+# Every float16, by its bits: looking them up is twice as fast as NumPy's conversion.
+_HALVES = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
 
 # A network's own float32 softmax may end this far outside [0, 1].
 _ROUNDING = 1e-5
@@ -78,23 +80,23 @@ class Classifier:
         Raises:
             ModelError: the network gave a NaN, an infinity or what is no probability, or not one score a label.
         """
-        scores = [
-            # Widened batch by batch: a float32 copy of a whole block would cost more than reading it.
-            self._scores(mels[start : start + self._clips_at_once].astype(np.float32) + offset)
-            for start in range(0, len(mels), self._clips_at_once)
-        ]
-        if not scores:
-            return np.empty((0, len(self.labels)), np.float32)
-        return np.concatenate(scores)
+        scores = np.empty((len(mels), len(self.labels)), np.float32)
+        # Widened batch by batch: a float32 copy of a whole block would cost more than reading it. What is left of other
+        # clips in the last batch is scored with it and not looked at.
+        batch = np.zeros((self._clips_at_once, *mels.shape[1:]), np.float32)
+        for start in range(0, len(mels), self._clips_at_once):
+            some = mels[start : start + self._clips_at_once]
+            _widen(some, batch[: len(some)])
+            batch[: len(some)] += offset
+            scores[start : start + len(some)] = self._scores(batch, len(some))
+        return scores
 
-    def _scores(self, mels: Array32) -> Array32:
-        batch = mels
+    def _scores(self, batch: Array32, clips: int) -> Array32:
+        """The probabilities of the first clips of a batch."""
         if self.card.input.before == "min_max":
             batch = _min_max(batch)
         if self.card.input.layout == "mel_frame_channel":
             batch = batch.transpose(0, 2, 3, 1)
-        if len(batch) < self._clips_at_once:
-            batch = np.pad(batch, ((0, self._clips_at_once - len(batch)), (0, 0), (0, 0), (0, 0)))
         try:
             (raw,) = self._session.run([self.card.output.name], {self.card.input.name: np.ascontiguousarray(batch)})
         except Exception as error:  # ONNX Runtime's own exceptions have no common base
@@ -104,7 +106,7 @@ class Classifier:
                 f"the network of {self.card.name} gives scores of shape {raw.shape} for {len(batch)} clips, "
                 f"its bundle has {len(self.labels)} labels"
             )
-        raw = raw[: len(mels)]
+        raw = raw[:clips]
         if not np.isfinite(raw).all():
             raise ModelError(f"the network of {self.card.name} gave a score that is not a number")
         probabilities = _activate(raw.astype(np.float32, copy=False), self.card.output.activation)
@@ -182,6 +184,13 @@ def _available(provider: str) -> _Provider:
             "on a machine that has what it takes, and takes the place of onnxruntime"
         )
     return wanted
+
+
+def _widen(mels: NDArray[np.floating], widened: Array32) -> None:
+    if mels.dtype == np.float16:
+        np.take(_HALVES, mels.view(np.uint16), out=widened, mode="clip")  # the mode that needs no copy
+    else:
+        widened[:] = mels
 
 
 def _min_max(batch: Array32) -> Array32:
