@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 from collections import defaultdict
 from collections.abc import Mapping
@@ -10,9 +9,10 @@ from collections.abc import Mapping
 from distributed import Client
 
 from birddask.errors import ConfigError
+from birddask.software import CHANGES_NUMBERS, version_of
 
-# What a result passes through, and what driver and workers talk by.
-_PACKAGES = ("birddask", "numpy", "onnxruntime", "soundfile", "soxr", "zarr", "pyarrow", "dask", "distributed")
+# Beside what changes numbers: what files are made with, and what driver and workers talk by.
+_PACKAGES = (*CHANGES_NUMBERS, "zarr", "pyarrow", "dask", "distributed")
 
 Versions = Mapping[str, str]
 """Names of packages, and Python, with the version of each."""
@@ -22,7 +22,7 @@ def installed_versions() -> dict[str, str]:
     """The versions in this process; ``none`` for a package that is not installed."""
     return {
         "Python": f"{sys.version_info.major}.{sys.version_info.minor}",
-        **{name: _version(name) for name in _PACKAGES},
+        **{name: version_of(name) for name in _PACKAGES},
     }
 
 
@@ -57,10 +57,3 @@ def require_same_versions(client: Client) -> None:
 
 def _others(count: int) -> str:
     return f" and {count} more" if count else ""
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "none"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
 import re
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
@@ -17,6 +15,7 @@ from birddask.documents import to_mapping
 from birddask.fingerprint import fingerprint
 from birddask.models.card import ModelCard
 from birddask.plan import Block
+from birddask.software import CHANGES_NUMBERS, version_of
 from birddask.storage import Folder
 from birddask.table.parquet import read_metadata
 from birddask.table.parts import ClipRow, PartLayout, probabilities_file
@@ -25,8 +24,6 @@ _PART = re.compile(r"(?:^|/)block-(\d+)\.parquet$")
 BLOCK_FILE = np.dtype([("block", "<i8"), ("size_bytes", "<i8"), ("modified_us", "<i8")])
 _ASCII = re.compile(r"[\x00-\x7f]")
 _SCHEMA = 1
-# Packages whose version can change a number.
-_SOFTWARE = ("birddask", "numpy", "onnxruntime", "soundfile", "soxr")
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ class Results:
             "model_fingerprint": self.card.fingerprint,
             "mel_spec_fingerprint": self.card.mels.fingerprint,
             "layout": asdict(self.layout),
-            "software": _software_versions(),
+            "software": {package: version_of(package) for package in CHANGES_NUMBERS},
         }
 
 
@@ -122,8 +119,3 @@ def parts_of_blocks(output: Folder, mel_spec_fingerprint: str, blocks: Container
         if specs[model] == mel_spec_fingerprint:
             parts[int(match[1])].append(f"probabilities/{key}")
     return parts
-
-
-@functools.cache
-def _software_versions() -> dict[str, str]:
-    return {package: importlib.metadata.version(package) for package in _SOFTWARE}

@@ -16,6 +16,7 @@ LAYERS = [
     "documents",
     "storage",
     "packages",
+    "software",
     "recordings",
     "plan",
     "mels",
