@@ -1,7 +1,8 @@
 """CSV files by RFC 4180 (UTF-8, lines end with CR LF, quotes only where needed), safe to open in a spreadsheet.
 
 A spreadsheet takes a text for a formula that begins with ``=``, ``+``, ``-`` or ``@``, also of full width, or with a
-tab or a line end. It gets an apostrophe in front (OWASP: https://owasp.org/www-community/attacks/CSV_Injection).
+tab or a line end. It gets an apostrophe in front (OWASP: https://owasp.org/www-community/attacks/CSV_Injection), and so
+does a text that looks as if it had got one: whoever takes one away has the text as it was.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from birddask.detections.query import Columns
-from birddask.formats.format import Context, Rows
+from birddask.formats.format import Context, Rows, literal
 from birddask.storage import Folder, spooled
 
 _OF_FULL_WIDTH = "".join(chr(ord(sign) + 0xFEE0) for sign in "=+-@")
 # As DuckDB and Python read it.
-_FORMULA = rf"^[=+\-@\t\r\n{_OF_FULL_WIDTH}]"
+_FORMULA = rf"^'*[=+\-@\t\r\n{_OF_FULL_WIDTH}]"
 
 
 @dataclass(frozen=True)
@@ -58,4 +59,4 @@ def safe(text: str) -> str:
 
 def guarded(words: str) -> str:
     """SQL for ``safe`` of an SQL text."""
-    return rf"regexp_replace({words}, '{_FORMULA}', '''\0')"
+    return rf"regexp_replace({words}, {literal(_FORMULA)}, '''\0')"
