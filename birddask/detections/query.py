@@ -1,7 +1,8 @@
 """Detections by SQL (the only duckdb import): streamed, in bounded memory, in one order.
 
-Parts are read whole, with storage's own patience, thinned out, and handed to DuckDB; what does not fit into its memory
-goes to temporary files. Rows are ordered by recording, start and label, text by its code points.
+Parts are read whole, with storage's own patience, thinned out, and kept in a temporary database. Recordings are then
+worked off in batches of the alphabet, so that nothing is sorted that is larger than memory. Rows are ordered by
+recording, start and label, text by its code points.
 """
 
 # ruff: noqa: S608 - of rules, formats and names of ours; what a user wrote is a parameter or escaped
@@ -19,9 +20,9 @@ import pyarrow as pa
 from birddask.detections.found import Found, Part, read_part
 from birddask.detections.labels import keys_of, names_of
 from birddask.detections.recordings import used_recordings
-from birddask.detections.rows import clips_of, rows_of
+from birddask.detections.rows import clips_of, in_batches, rows_of
 from birddask.detections.rules import Rules
-from birddask.detections.steps import MACROS, ORDER, TABLES, steps
+from birddask.detections.steps import MACROS, TABLES, steps
 from birddask.errors import BirddaskError
 from birddask.outputs import read_scans
 from birddask.storage import in_order
@@ -34,6 +35,8 @@ _MEMORY = "256MiB"
 _THREADS = 2
 _PARTS_AT_ONCE = 32
 _ROWS_AT_ONCE = 50_000
+# Of stored Parquet, which is about two million rows.
+_BATCH_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Query:
     _thresholds: dict[str, float | None] = field(default_factory=dict)
 
     def detections(self, parts: Sequence[Part], columns: Columns) -> Iterator[pa.RecordBatch]:
-        """The detections in parts of one site, ordered by recording, start and label; first a batch without rows.
+        """The detections in parts of one site, ordered by recording, start and label; first of all without rows.
 
         Recordings are merged and smoothed only within these parts: give all of a site.
 
@@ -55,25 +58,38 @@ class Query:
             ConfigError: a part was withdrawn meanwhile.
             BirddaskError: the disk for temporary files is full.
         """
+        selected = ", ".join(f"{sql} AS {_quoted(name)}" for name, sql in columns.items())
         with _explained():
-            self._load(parts)
-            selected = ", ".join(f"{sql} AS {_quoted(name)}" for name, sql in columns.items())
-            relation = self._connection.sql(
-                f"{self._steps} SELECT {selected} FROM detections {ORDER}", params={"site": parts[0].site}
-            )
-            reader = relation.to_arrow_reader(_ROWS_AT_ONCE)
-            yield pa.RecordBatch.from_pylist([], schema=reader.schema)
-            yield from reader
+            bounds = self._bounds(parts)
+            self._load(parts, bounds)
+            for batch in range(len(bounds) + 1):
+                wanted = {"site": parts[0].site, "batch": batch}
+                self._connection.execute(f"CREATE OR REPLACE TABLE detections AS {self._steps}", wanted)
+                # Not in the same query: what is sorted would be the columns of the format, which may be many and wide.
+                reader = self._connection.sql(f"SELECT {selected} FROM detections").to_arrow_reader(_ROWS_AT_ONCE)
+                yield pa.RecordBatch.from_pylist([], schema=reader.schema)
+                yield from reader
 
     def unanswered(self) -> list[str]:
         """Names in the rules that no label answers to, of those that the parts read so far hold."""
         answered = {key for label in self._thresholds for key in keys_of(label)}
         return sorted(self.rules.names() - answered)
 
-    def _load(self, parts: Sequence[Part]) -> None:
+    def _bounds(self, parts: Sequence[Part]) -> list[str]:
+        """The first recording of each batch but the first, so that batches are about equal."""
+        batches = max(1, round(sum(part.size_bytes for part in parts) / _BATCH_BYTES))
+        found = self._connection.execute(
+            """SELECT min(recording) AS first FROM (
+                SELECT recording, ntile($batches) OVER (ORDER BY recording) AS batch FROM recordings WHERE site = $site
+            ) GROUP BY batch ORDER BY first OFFSET 1""",
+            {"batches": batches, "site": parts[0].site},
+        )
+        return [first for (first,) in found.fetchall()]
+
+    def _load(self, parts: Sequence[Part], bounds: Sequence[str]) -> None:
         """Bring what may count of the parts into the table ``scored``, and its labels into ``labels``."""
         self._connection.execute(TABLES)
-        tables = in_order(self._read, parts)
+        tables = in_order(lambda part: in_batches(self._read(part), bounds), parts)
         while several := list(itertools.islice(tables, _PARTS_AT_ONCE)):
             _insert(self._connection, "scored", pa.concat_tables(several))
         found = self._connection.sql("SELECT DISTINCT label FROM scored WHERE label IS NOT NULL ORDER BY label")
@@ -112,7 +128,7 @@ def opened(found: Found, rules: Rules) -> Iterator[Query]:
     in_steps = steps(rules, found.clip)
     with (
         tempfile.TemporaryDirectory(prefix="birddask-") as spill,
-        duckdb.connect(":memory:", config=_settings(spill)) as connection,
+        duckdb.connect(f"{spill}/detections.duckdb", config=_settings(spill)) as connection,
     ):
         with _explained():
             connection.execute(MACROS + TABLES)

@@ -12,6 +12,7 @@ from birddask.outputs import Scans
 
 COLUMNS = {
     "recording": "VARCHAR",
+    "site": "VARCHAR",
     "sample_rate_hz": "BIGINT",
     "frames": "BIGINT",
     "segments": "STRUCT(first_frame BIGINT, file_frame BIGINT, frames BIGINT)[]",

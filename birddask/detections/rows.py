@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import bisect
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -50,6 +51,14 @@ def clips_of(content: bytes) -> pa.Table:
     _, first = np.unique(clips, return_index=True)
     nothing = [pa.nulls(first.size, WORD), pa.nulls(first.size, pa.float32())]
     return _shaped(identity, first, *nothing)
+
+
+def in_batches(table: pa.Table, bounds: Sequence[str]) -> pa.Table:
+    """The same rows with a column ``batch``: how many of the bounds are not behind the recording."""
+    recording = table.column("recording").combine_chunks()
+    of_name = [bisect.bisect_right(bounds, name) for name in recording.dictionary.to_pylist()]
+    batch = np.array(of_name, np.int32)[recording.indices.to_numpy()]
+    return table.append_column("batch", pa.array(batch))
 
 
 def _long(file: pq.ParquetFile, least: Least) -> pa.Table:

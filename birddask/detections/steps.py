@@ -1,7 +1,7 @@
 """The rules as SQL; pure text.
 
-``scored`` holds what was read, ``labels`` the names and thresholds of its labels, ``recordings`` the rows of the
-recordings tables. What comes out is ``detections``:
+``scored`` holds what was read of a site, in batches of whole recordings; ``labels`` the names and thresholds of its
+labels; ``recordings`` the rows of the recordings tables. What comes out of a batch becomes ``detections``:
 
 * ``site``, ``recording``, ``recorder``; ``sample_rate_hz``, ``latitude_deg``, ``longitude_deg`` of the recording, null
   where unknown;
@@ -21,8 +21,8 @@ from birddask.plan import ClipRule
 
 TABLES = f"""
 CREATE OR REPLACE TABLE scored (
-    clip BIGINT, recording VARCHAR, recorder VARCHAR, offset_us BIGINT, start_time_us BIGINT, label VARCHAR,
-    probability FLOAT
+    batch INTEGER, clip BIGINT, recording VARCHAR, recorder VARCHAR, offset_us BIGINT, start_time_us BIGINT,
+    label VARCHAR, probability FLOAT
 );
 CREATE OR REPLACE TABLE labels (
     label VARCHAR, scientific_name VARCHAR, common_name VARCHAR, taxon VARCHAR, threshold FLOAT
@@ -44,20 +44,22 @@ CREATE MACRO in_file(us, rate_hz, segments) AS CASE WHEN segments IS NULL THEN u
     microseconds(frame_in_file((us * rate_hz + 500000) // 1000000, segments), rate_hz) END;
 """
 
-ORDER = "ORDER BY detections.recording, detections.start_us, detections.label"
-
 # Probabilities are summed as whole numbers of 2^-40, which those of 2^-17 and more are.
 _ONE = 1 << 40
 
 
 def steps(rules: Rules, rule: ClipRule) -> str:
-    """All steps up to ``detections``, as a WITH clause; its parameter ``site`` is the site of all that was read.
+    """A query for ``detections`` in their order; its parameters are ``site`` and ``batch``.
 
     Raises:
         ConfigError: smoothing is asked for, and no clips overlap.
     """
     candidates = _smoothed(rule) if rules.smooth else "candidates AS (SELECT * FROM numbered)"
-    return f"WITH {_numbered(rule)}, {candidates}, {_counted(rules)}, {_merged(rules, rule)}, {_located(rule)}"
+    return f"""WITH {_numbered(rule)}, {candidates}, {_counted(rules)}, {_merged(rules, rule)}, {_timed(rule)}
+    SELECT timed.*, labels.* EXCLUDE (label, threshold),
+        in_file(start_us, sample_rate_hz, segments) AS file_start_us,
+        in_file(end_us, sample_rate_hz, segments) AS file_end_us
+    FROM timed JOIN labels USING (label) ORDER BY recording, start_us, label"""
 
 
 def _numbered(rule: ClipRule) -> str:
@@ -65,6 +67,7 @@ def _numbered(rule: ClipRule) -> str:
     hop = rule.hop_samples * 1_000_000
     return f"""numbered AS (
         SELECT *, (2 * offset_us * {rule.sample_rate_hz} + {hop}) // {2 * hop} AS number FROM scored
+        WHERE batch = $batch
     )"""
 
 
@@ -121,18 +124,12 @@ def _merged(rules: Rules, rule: ClipRule) -> str:
     )"""
 
 
-def _located(rule: ClipRule) -> str:
+def _timed(rule: ClipRule) -> str:
     """Begin and end; the last clip of a recording ends with it, though the model heard silence behind."""
     rate, hop, length = rule.sample_rate_hz, rule.hop_samples, rule.length_samples
     return f"""timed AS (
-        SELECT merged.*, recordings.* EXCLUDE (recording), $site AS site,
+        SELECT merged.*, recordings.* EXCLUDE (recording, site), $site AS site,
             microseconds(first * {hop}, {rate}) AS start_us,
             least(microseconds(last * {hop} + {length}, {rate}), microseconds(frames, sample_rate_hz)) AS end_us
         FROM merged LEFT JOIN recordings USING (recording)
-    ),
-    detections AS (
-        SELECT timed.*, labels.* EXCLUDE (label, threshold),
-            in_file(start_us, sample_rate_hz, segments) AS file_start_us,
-            in_file(end_us, sample_rate_hz, segments) AS file_end_us
-        FROM timed JOIN labels USING (label)
     )"""

@@ -27,11 +27,13 @@ class PerRecording:
         extension: is added to the recording's own name.
         header: the first line, with its end; empty for none.
         make_line: SQL for the line of a detection, without its end.
+        numbered: whether lines begin with a number, from 1 on, and a tab.
     """
 
     extension: str
     header: str
     make_line: Callable[[Context], str]
+    numbered: bool = False
     per_recording: bool = True
 
     def columns(self, context: Context) -> Columns:
@@ -55,8 +57,9 @@ class PerRecording:
             for pair in zip(batch["recording"].to_pylist(), batch["line"].to_pylist(), strict=True)
         )
         for recording, lines in itertools.groupby(pairs, key=lambda pair: pair[0]):
-            content = self.header + "".join(f"{line}\n" for _, line in lines)
-            yield file_key(recording) + self.extension, content.encode()
+            numbers = (f"{number}\t" if self.numbered else "" for number in itertools.count(1))
+            content = "".join(f"{number}{line}\n" for number, (_, line) in zip(numbers, lines, strict=False))
+            yield file_key(recording) + self.extension, f"{self.header}{content}".encode()
 
 
 def file_key(recording: str) -> str:

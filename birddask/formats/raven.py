@@ -13,7 +13,6 @@ from birddask.formats.per_recording import PerRecording
 
 def _columns(context: Context) -> dict[str, str]:
     return {
-        "Selection": "row_number() OVER (PARTITION BY recording ORDER BY start_us, label)",
         "View": "'Spectrogram 1'",
         "Channel": "1",
         "Begin Time (s)": "seconds(file_start_us)",
@@ -29,8 +28,10 @@ def _columns(context: Context) -> dict[str, str]:
     }
 
 
-_HEADER = "\t".join(_columns(Context("", "", "", 0))) + "\n"
+def _line(context: Context) -> str:
+    return f"concat_ws(chr(9), {', '.join(_columns(context).values())})"
 
-RAVEN = PerRecording(
-    ".selections.txt", _HEADER, lambda context: f"concat_ws(chr(9), {', '.join(_columns(context).values())})"
-)
+
+_HEADER = "\t".join(["Selection", *_columns(Context("", "", "", 0))]) + "\n"
+
+RAVEN = PerRecording(".selections.txt", _HEADER, _line, numbered=True)

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from birddask.detections import query
 from birddask.detections.found import find_results
 from birddask.detections.query import opened
 from birddask.detections.rules import Rules, Thresholds
@@ -154,10 +156,11 @@ def microseconds(seconds: Fraction) -> int:
     return math.floor(seconds * 1_000_000 + Fraction(1, 2))
 
 
-@given(cases(), st.sampled_from([WIDE, LONG, replace(LONG, floor=0.3)]))
+@given(cases(), st.sampled_from([WIDE, LONG, replace(LONG, floor=0.3)]), st.sampled_from([1, 1 << 20]))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-def test_detections_are_what_the_rules_say(case: Case, layout: object) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+def test_detections_are_what_the_rules_say(case: Case, layout: object, batch_bytes: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(query, "_BATCH_BYTES", batch_bytes)
         output = MadeUp(
             Folder(folder),
             case.recordings,
@@ -170,11 +173,11 @@ def test_detections_are_what_the_rules_say(case: Case, layout: object) -> None:
         output.fill()
         found = find_results(output.folder, None)
         columns = {name: name for name in Detection.__dataclass_fields__}
-        with opened(found, case.rules) as query:
+        with opened(found, case.rules) as asked:
             rows = [
                 Detection(**row)
                 for _, parts in found.sites()
-                for batch in query.detections(parts, columns)
+                for batch in asked.detections(parts, columns)
                 for row in batch.to_pylist()
             ]
     assert rows == expected(case, output.layout.floor)

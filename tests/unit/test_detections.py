@@ -96,6 +96,7 @@ def test_a_table_larger_than_the_memory_for_it(layout: object, tmp_path: Path, m
     rules = Rules(one_threshold(0.02), best=80, merge=True)
     roomy = rows(found, rules)
     monkeypatch.setattr(query, "_MEMORY", "40MiB")
+    monkeypatch.setattr(query, "_BATCH_BYTES", 1 << 20)
     assert rows(found, rules) == roomy
 
 
