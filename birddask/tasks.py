@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from birddask.errors import MelsLost, MisalignedBlock, RecordingError, StorageError
 from birddask.mels.ahead import ahead
-from birddask.mels.store import Mels, MelStore
+from birddask.mels.store import Mels, MelStore, all_finite
 from birddask.mels.transform import FrontEnd
 from birddask.mels.waveform import ClipSound, Piece, read_pieces
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
@@ -144,7 +144,7 @@ def both(mel_work: MelWork, score_work: ScoreWork, block: Block) -> BlockReport:
     computed = _compute(mel_work, block)
     _commit_mels(mel_work.store, block, computed)
     ok = _ok_index(computed.rows)
-    _score(score_work, block, [computed.rows[index] for index in ok], computed.mels[ok])
+    _score(score_work, block, [computed.rows[index] for index in ok], _only(ok, computed.mels))
     return _report(block, mel_work.store, computed.rows, len(ok), started)
 
 
@@ -241,7 +241,7 @@ def _fill(row: ClipRow, sound: ClipSound, front_end: FrontEnd, store: MelStore, 
         return replace(row, status="silent")
     with np.errstate(invalid="ignore"):
         mels = store.to_stored(front_end.mels(sound.waveform))
-    if not np.isfinite(mels).all():
+    if not all_finite(mels):
         return replace(row, status="quarantined", reason="not_finite")
     target[:] = mels
     return replace(
@@ -272,11 +272,16 @@ def _ok_index(rows: list[ClipRow]) -> NDArray[np.intp]:
     return np.array([index for index, row in enumerate(rows) if row.status == "ok"], np.intp)
 
 
+def _only(ok: NDArray[np.intp], mels: Mels) -> Mels:
+    """The mels of some clips; not copied where they are all."""
+    return mels if len(ok) == len(mels) else mels[ok]
+
+
 def _read_ok_mels(store: MelStore, block: Block, ok: NDArray[np.intp]) -> Mels:
     if not len(ok):
         return np.empty((0, *store.spec.shape), store.spec.dtype)
-    mels = store.read_shard(block.number, block.clips)[ok]
-    if not np.isfinite(mels).all():
+    mels = _only(ok, store.read_shard(block.number, block.clips))
+    if not all(all_finite(clip) for clip in mels):
         raise MelsLost(f"block {block.number}: clips that were computed are missing in its shard")
     return mels
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+from birddask.mels.compiled import cut_frames, squared
 
 Array32 = NDArray[np.float32]
 
@@ -50,25 +51,30 @@ class PowerSpectrum:
 
     def mels(self, waveform: Array32) -> Array32:
         """Float32 (frame, mel) of all frames that lie inside a float32 waveform."""
-        frames = sliding_window_view(waveform, len(self.window))[:: self.hop_samples]
-        mels = np.empty((len(frames), len(self.faintest)), np.float32)
-        for start in range(0, len(frames), _FRAMES_AT_ONCE):
-            rows = slice(start, start + _FRAMES_AT_ONCE)
-            mean = self._transform(frames[rows] * self.window_32, mels[rows])
-            faint = (mels[rows] < np.outer(mean, self.faintest)).any(axis=1)
-            if faint.any():
-                again = np.empty_like(mels[rows][faint])
-                self._transform(frames[rows][faint] * self.window, again)
-                mels[rows][faint] = again
+        n_fft = len(self.window)
+        count = (len(waveform) - n_fft) // self.hop_samples + 1
+        mels = np.empty((count, len(self.faintest)), np.float32)
+        mean = np.empty(count, np.float32)
+        frames = np.empty((min(count, _FRAMES_AT_ONCE), n_fft), np.float32)
+        for start in range(0, count, _FRAMES_AT_ONCE):
+            own = slice(start, start + _FRAMES_AT_ONCE)
+            some = frames[: count - start]
+            cut_frames(waveform[start * self.hop_samples :], self.hop_samples, self.window_32, some)
+            mean[own] = self._transform(some, mels[own])
+        faint = np.flatnonzero((mels < np.outer(mean, self.faintest)).any(axis=1))
+        within = np.arange(n_fft)
+        for start in range(0, len(faint), _FRAMES_AT_ONCE):
+            again = faint[start : start + _FRAMES_AT_ONCE]
+            exact = np.empty((len(again), mels.shape[1]), np.float32)
+            self._transform(waveform[again[:, np.newaxis] * self.hop_samples + within] * self.window, exact)
+            mels[again] = exact
         return mels
 
     def _transform(self, windowed: NDArray[np.floating], mels: Array32) -> Array32:
         """Write the mels of windowed frames, computed in their precision; root mean power or mean power, (frame,)."""
         spectrum = scipy.fft.rfft(windowed, overwrite_x=True)
-        # Real and imaginary parts side by side: no complex arithmetic, no copies.
-        squares = spectrum.view(windowed.dtype)
-        np.multiply(squares, squares, out=squares)
-        power = np.add(squares[:, ::2], squares[:, 1::2], dtype=windowed.dtype)
+        power = np.empty(spectrum.shape, windowed.dtype)
+        squared(spectrum.view(windowed.dtype), power)
         # A product with a vector of equal numbers is several times as fast as mean().
         mean: Array32 = power.astype(np.float32, copy=False) @ self.average
         if self.magnitude:

@@ -152,6 +152,14 @@ class MelStore:
         )
 
 
+def all_finite(mels: Mels) -> bool:
+    """Whether there is neither a NaN nor an infinity in mels."""
+    if mels.dtype != np.float16:
+        return bool(np.isfinite(mels).all())
+    # NumPy looks at float16 numbers one by one. By their bits without the sign, infinity is 0x7c00 and NaNs are above.
+    return not mels.size or int((mels.view(np.uint16) & np.uint16(0x7FFF)).max()) < 0x7C00
+
+
 def open_store(folder: Folder) -> MelStore:
     """The store in a folder, by what it records of itself.
 

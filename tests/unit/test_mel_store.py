@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from birddask.errors import ConfigError, MelsLost, MisalignedBlock
 from birddask.mels.spec import MelSpec
-from birddask.mels.store import MelStore, clips_per_block, open_store
+from birddask.mels.store import MelStore, all_finite, clips_per_block, open_store
 from birddask.storage import Folder
 from tests.support.models import tiny_spec
 
@@ -290,3 +290,10 @@ def test_what_float16_cannot_hold_becomes_an_infinity(tmp_path: Path) -> None:
     store = store_in(tmp_path, "float16")
     stored = store.to_stored(np.array([70_000, -70_000, 1], np.float32))
     np.testing.assert_array_equal(stored, np.array([np.inf, -np.inf, 1], np.float16))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_finite_is_what_numpy_says(dtype: type[np.floating]) -> None:
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    found = [all_finite(number.reshape(1).astype(dtype)) for number in halves]
+    assert found == np.isfinite(halves).tolist()

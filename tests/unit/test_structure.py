@@ -77,7 +77,7 @@ INNER_LAYERS = {
     "mels": [
         "spec",
         "filterbank",
-        "folding",
+        "compiled",
         "real_part",
         "power",
         "transform",
@@ -154,7 +154,7 @@ OWNERS = {
     "soxr": {"mels.resample"},
     "librosa": {"mels.filterbank"},
     "scipy": {"mels.power"},
-    "numba": {"mels.folding"},
+    "numba": {"mels.compiled"},
     "zarr": {"mels.store"},
     "onnxruntime": {"models.session"},
     "onnx": {"models.tflite_to_onnx"},

@@ -1,4 +1,4 @@
-"""Frames of a waveform, windowed and folded, in one pass (the only ``numba`` import)."""
+"""Loops over frames that NumPy would take several passes for (the only ``numba`` import)."""
 
 from __future__ import annotations
 
@@ -59,3 +59,21 @@ def fold(waveform: Array32, backward: Array32, hop: int, window: Array32, folded
             folded[frame, 2, n] = (outer[n] + inner[n]) - (outer_back[n] + inner_back[n])
         for n in range(points):
             folded[frame, 3, n] = (outer[n] + inner[n]) + (outer_back[n] + inner_back[n])
+
+
+@numba.njit(nogil=True)
+def cut_frames(waveform: Array32, hop: int, window: Array32, frames: Array32) -> None:
+    """Fill ``frames``, float32 (frame, n_fft), with frames of a waveform, each times the window (n_fft,)."""
+    for frame in range(len(frames)):
+        ahead = waveform[frame * hop :]
+        for n in range(len(window)):
+            frames[frame, n] = ahead[n] * window[n]
+
+
+@numba.njit(nogil=True)
+def squared(parts: NDArray[np.floating], power: NDArray[np.floating]) -> None:
+    """Fill ``power``, (frame, bin), from a spectrum, (frame, 2 * bin): real and imaginary parts side by side."""
+    for frame in range(len(power)):
+        for k in range(power.shape[1]):
+            real, imaginary = parts[frame, 2 * k], parts[frame, 2 * k + 1]
+            power[frame, k] = real * real + imaginary * imaginary
