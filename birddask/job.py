@@ -14,7 +14,7 @@ from typing import Any, Literal
 from birddask.documents import document, parse, parse_yaml
 from birddask.errors import ConfigError, StorageError, TransientStorageError
 from birddask.mels.spec import MelSpec
-from birddask.models.card import ModelCard
+from birddask.models.card import ModelCard, Precision
 from birddask.recordings.inspect import ScanRule
 from birddask.recordings.moments import UNSET_CLOCK_BEFORE_US, to_microseconds
 from birddask.recordings.sites import DEFAULT_PATTERN, site_of
@@ -87,6 +87,7 @@ class Job:
         utc_offset: of times that state no zone and have no settings of the recorder beside them, as ``+hh:mm``.
         clocks: corrections of recorders' clocks.
         table: ``wide`` (a column a label), ``long`` (a row a label), or ``auto``: wide up to 512 labels.
+        precision: what the network computes with, ``bfloat16`` needs OpenVINO; None takes the model's own.
         floor: smallest probability kept in a long table.
         block_mib: mels in a block, in MiB; counts only when a store is made.
         storage_options: how to reach archive, output and model where their URLs do not say all.
@@ -100,6 +101,7 @@ class Job:
     site: str = DEFAULT_PATTERN
     utc_offset: str = "+00:00"
     clocks: tuple[Clock, ...] = ()
+    precision: Precision | None = None
     table: Literal["auto", "wide", "long"] = "auto"
     floor: float = 0.01
     block_mib: float = 64
@@ -155,8 +157,8 @@ class Job:
         return ScanRule(self.site, signed // timedelta(minutes=1), tuple(clock.shift for clock in self.clocks))
 
     def fit(self, card: ModelCard) -> ModelCard:
-        """The model's card with the job's overlap and dtype in its mel spec."""
-        return replace(card, mels=self._mel_spec(card.mels))
+        """The model's card with the job's overlap, dtype and precision in it."""
+        return replace(card, mels=self._mel_spec(card.mels), precision=self.precision or card.precision)
 
     def layout(self, labels: int) -> PartLayout:
         """How probabilities of so many labels are laid out."""

@@ -13,6 +13,7 @@ import threadpoolctl
 from birddask.errors import ModelError
 from birddask.mels.transform import FrontEnd, prepare
 from birddask.models.bundle import Bundle, read_bundle
+from birddask.models.card import Precision
 from birddask.models.session import CPU, Classifier, start_classifier
 from birddask.storage import Folder
 
@@ -23,6 +24,7 @@ class BundleRef:
 
     folder: Folder
     fingerprint: str
+    precision: Precision = "float32"
 
 
 PROVIDER_VARIABLE = "BIRDDASK_PROVIDER"
@@ -70,7 +72,7 @@ def _front_end(ref: BundleRef) -> FrontEnd:
 
 @functools.cache
 def _classifier(ref: BundleRef) -> Classifier:
-    return start_classifier(_expected_bundle(ref), os.environ.get(PROVIDER_VARIABLE, CPU))
+    return start_classifier(_expected_bundle(ref), os.environ.get(PROVIDER_VARIABLE, CPU), ref.precision)
 
 
 def _expected_bundle(ref: BundleRef) -> Bundle:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnxruntime
@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 
 from birddask.errors import ModelError
 from birddask.models.bundle import Bundle
-from birddask.models.card import ModelCard
+from birddask.models.card import ModelCard, Precision
 
 Array32 = NDArray[np.float32]
 
-# Clips scored together, unless the network has a number of its own. For BirdNET on one core more gain nothing
-# (docs/design/0004).
-_CLIPS_AT_ONCE = 8
 # What the axis of clips is called by the converter, and by most exporters. A network whose shapes are all known is
 # optimised better, and never sees another number of clips, on which last bits may depend.
 _CLIP_AXIS = "batch"
@@ -27,6 +24,9 @@ _HALVES = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32
 
 # A network's own float32 softmax may end this far outside [0, 1].
 _ROUNDING = 1e-5
+# With bfloat16 the known clip of BirdNET is off by 0.013, real clips by up to 0.06 (docs/design/0004); a network that
+# strays further on its known clip is refused.
+_BFLOAT16_TOLERANCE = 0.03
 
 
 @dataclass(frozen=True)
@@ -36,25 +36,33 @@ class _Provider:
     Attributes:
         name: in ONNX Runtime.
         package: that has it.
+        clips_at_once: clips scored together, unless the network has a number of its own (docs/design/0004).
         options: for it.
+        bfloat16: further options to compute with that; None if it can't.
     """
 
     name: str
     package: str
+    clips_at_once: int
     options: Mapping[str, str]
+    bfloat16: Mapping[str, str] | None = None
 
 
 CPU = "cpu"
 _PROVIDERS: Mapping[str, _Provider] = {
-    CPU: _Provider("CPUExecutionProvider", "onnxruntime", {}),
+    CPU: _Provider("CPUExecutionProvider", "onnxruntime", 4, {}),
     # TensorFloat-32 has ten bits; an algorithm that is looked for anew may be another one, with other last bits.
     "cuda": _Provider(
-        "CUDAExecutionProvider", "onnxruntime-gpu", {"use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
+        "CUDAExecutionProvider", "onnxruntime-gpu", 64, {"use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
     ),
     "openvino": _Provider(
-        "OpenVINOExecutionProvider", "onnxruntime-openvino", {"device_type": "CPU", "num_of_threads": "1"}
+        "OpenVINOExecutionProvider",
+        "onnxruntime-openvino",
+        8,
+        {"device_type": "CPU", "num_of_threads": "1"},
+        {"load_config": '{"CPU": {"INFERENCE_PRECISION_HINT": "bf16"}}'},
     ),
-    "coreml": _Provider("CoreMLExecutionProvider", "onnxruntime", {"ModelFormat": "MLProgram"}),
+    "coreml": _Provider("CoreMLExecutionProvider", "onnxruntime", 8, {"ModelFormat": "MLProgram"}),
 }
 
 
@@ -119,43 +127,45 @@ class Classifier:
         return np.clip(probabilities, 0, 1)
 
 
-def start_classifier(bundle: Bundle, provider: str = CPU) -> Classifier:
+def start_classifier(bundle: Bundle, provider: str = CPU, precision: Precision = "float32") -> Classifier:
     """A classifier, after it has scored the bundle's known clip.
 
     Args:
         bundle: the model.
         provider: what to compute with: ``cpu`` (one thread), ``cuda``, ``openvino`` or ``coreml``. Each must meet the
             known answer within the card's tolerance, so that scores do not depend on it beyond that.
+        precision: what to compute with; ``bfloat16`` may be off by 0.03.
 
     Raises:
-        ModelError: the provider is not there, ONNX Runtime refuses the network, its names are not those of the card,
-            or the answer is off.
+        ModelError: the provider is not there or lacks the precision, ONNX Runtime refuses the network, its names are
+            not those of the card, or the answer is off.
     """
-    classifier = _start(bundle.card, bundle.labels, bundle.network, provider)
+    classifier = _start(bundle.card, bundle.labels, bundle.network, provider, precision)
+    tolerance = bundle.card.tolerance if precision == "float32" else _BFLOAT16_TOLERANCE
     scores = classifier.probabilities(bundle.known_answer.mels[np.newaxis])[0]
     off = float(np.abs(scores - bundle.known_answer.probabilities).max())
-    if not off <= bundle.card.tolerance:
+    if not off <= tolerance:
         raise ModelError(
-            f"{bundle.card.name} scores its known clip wrongly on this machine ({provider}): off by {off:.2g}, "
-            f"at most {bundle.card.tolerance:.2g} is allowed; nothing was scored"
+            f"{bundle.card.name} scores its known clip wrongly on this machine ({provider}, "
+            f"{precision}): off by {off:.2g}, at most {tolerance:.2g} is allowed; nothing was scored"
         )
     return classifier
 
 
 def score_unsealed(card: ModelCard, labels: tuple[str, ...], network: bytes, mels: Array32) -> Array32:
     """What a network that has no known answer yet says of one clip's mels: float32 (label,)."""
-    classifier = _start(card, labels, network, CPU)
+    classifier = _start(card, labels, network, CPU, "float32")
     scores: Array32 = classifier.probabilities(mels[np.newaxis])[0]
     return scores
 
 
-def _start(card: ModelCard, labels: tuple[str, ...], network: bytes, provider: str) -> Classifier:
-    wanted = _available(provider)
+def _start(card: ModelCard, labels: tuple[str, ...], network: bytes, provider: str, precision: Precision) -> Classifier:
+    wanted = _available(provider, precision)
     options = onnxruntime.SessionOptions()
     # Parallelism is Dask's: one thread a session, so that workers do not fight for cores.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.add_free_dimension_override_by_name(_CLIP_AXIS, _CLIPS_AT_ONCE)
+    options.add_free_dimension_override_by_name(_CLIP_AXIS, wanted.clips_at_once)
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(network, options, providers=[(wanted.name, wanted.options)])
@@ -171,10 +181,10 @@ def _start(card: ModelCard, labels: tuple[str, ...], network: bytes, provider: s
             f"{card.input.name!r} and {card.output.name!r}"
         )
     axes = session.get_inputs()[0].shape
-    return Classifier(card, labels, session, axes[0] if axes and isinstance(axes[0], int) else _CLIPS_AT_ONCE)
+    return Classifier(card, labels, session, axes[0] if axes and isinstance(axes[0], int) else wanted.clips_at_once)
 
 
-def _available(provider: str) -> _Provider:
+def _available(provider: str, precision: Precision) -> _Provider:
     if provider not in _PROVIDERS:
         raise ModelError(f"ONNX Runtime's provider {provider!r} is unknown here; known are {', '.join(_PROVIDERS)}")
     wanted = _PROVIDERS[provider]
@@ -183,7 +193,15 @@ def _available(provider: str) -> _Provider:
             f"the installed ONNX Runtime can't compute with {provider}; the package {wanted.package} can, "
             "on a machine that has what it takes, and takes the place of onnxruntime"
         )
-    return wanted
+    if precision == "float32":
+        return wanted
+    if wanted.bfloat16 is None:
+        able = ", ".join(name for name, each in _PROVIDERS.items() if each.bfloat16 is not None)
+        raise ModelError(
+            f"the job wants `precision: {precision}`, which ONNX Runtime does not compute with {provider}; set "
+            f"BIRDDASK_PROVIDER to one that does ({able}) here and on every worker, or leave `precision` out"
+        )
+    return replace(wanted, options={**wanted.options, **wanted.bfloat16})
 
 
 def _widen(mels: NDArray[np.floating], widened: Array32) -> None:

@@ -61,7 +61,7 @@ def prepare(job: Job) -> Prepared:
     layout = job.layout(len(bundle.labels))
     if layout.kind == "wide":
         require_distinct_columns(bundle.labels)
-    ref = BundleRef(folder, bundle.card.fingerprint)
+    ref = BundleRef(folder, bundle.card.fingerprint, card.precision)
     ready_classifier(ref)
     return Prepared(job, card, ref, Results(job.output_folder, card, layout))
 

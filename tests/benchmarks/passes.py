@@ -121,7 +121,7 @@ def main() -> None:
             control = Control(lambda: client)
             for round_number in range(options.rounds + 1):
                 output = str(folder / uuid.uuid4().hex)
-                jobs = [Job(str(folder / "cards"), output, str(folder / card.name), block_mib=16) for card in cards]
+                jobs = [Job(str(folder / "cards"), output, str(folder / card.name), block_mib=4) for card in cards]
                 first, *others = [prepare(job) for job in jobs]
                 passes = {
                     "birddask": [functools.partial(run, first, control)]

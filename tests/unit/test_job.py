@@ -89,6 +89,16 @@ def test_another_overlap_or_dtype_is_another_spec() -> None:
     assert len({own, overlapping, halved}) == 3
 
 
+def test_another_precision_is_another_result_on_the_same_mels() -> None:
+    card = tiny_card()
+    own, same, coarse = (
+        Job("a", "b", "m", precision=precision).fit(card) for precision in (None, "float32", "bfloat16")
+    )
+    assert own == same
+    assert coarse.mels == own.mels
+    assert coarse.fingerprint != own.fingerprint
+
+
 @pytest.mark.parametrize(
     ("offset", "hours"),
     [

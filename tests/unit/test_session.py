@@ -207,6 +207,11 @@ def test_a_provider_that_is_not_there_is_never_replaced(provider: str, message: 
         start_classifier(read_bundle(Folder(str(tiny_bundle))), provider)
 
 
+def test_bfloat16_is_refused_where_it_would_be_float32(tiny_bundle: Path) -> None:
+    with pytest.raises(ModelError, match="`precision: bfloat16`, which ONNX Runtime does not compute with cpu"):
+        start_classifier(read_bundle(Folder(str(tiny_bundle))), "cpu", "bfloat16")
+
+
 def test_a_worker_takes_the_provider_of_its_environment(tiny_bundle: Path) -> None:
     command = [sys.executable, "-c", SHA256_OF_SCORES, str(tiny_bundle)]
     environment = {**os.environ, "BIRDDASK_PROVIDER": "abacus"}
