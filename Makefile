@@ -4,7 +4,7 @@ SERVERS ?= required
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-buckets test-ssh test-slurm test-deaths check clean
+.PHONY: bench demo test test-buckets test-ssh test-slurm test-deaths check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/birddask demo
@@ -27,6 +27,12 @@ test-slurm: $(VENV)/.slurm
 # Processes die, hosts are cut off, disks get full, at exact moments (as root; Debian's iproute2).
 test-deaths: $(VENV)/.deaths
 	BIRDDASK_SERVERS=$(SERVERS) $(BIN)/python -m pytest tests/deaths
+
+# Into docs/benchmarks.md, on a machine that does nothing else.
+bench: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --editable . --group benchmark
+	$(BIN)/birddask models get birdnet-v2.4
+	$(BIN)/python jobs/benchmark.py
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check .

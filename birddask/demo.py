@@ -51,13 +51,19 @@ def lay_out_cards(archive: Folder, wheel_file: Path | None) -> None:
     missing = [cut for cut in _CUTS if not archive.exists(_key(cut))]
     if not missing:
         return
-    (sound,) = read_members(_WHEEL, [_SOUND], wheel_file)
+    sound = dawn_chorus(wheel_file)
     header = parse_wav(lambda start, end: sound[start:end], len(sound))
     samples = sound[header.data_offset_bytes :]
     for cut in missing:
         frame_bytes_per_s = 2 * header.sample_rate_hz
         taken = samples[cut.from_s * frame_bytes_per_s : cut.to_s * frame_bytes_per_s]
         archive.publish(_key(cut), _audiomoth_header(cut, header.sample_rate_hz, len(taken)) + taken)
+
+
+def dawn_chorus(wheel_file: Path | None) -> bytes:
+    """The sound as a WAV file, 10 s at 32 kHz; raises as ``lay_out_cards``."""
+    (sound,) = read_members(_WHEEL, [_SOUND], wheel_file)
+    return sound
 
 
 def species_lines(output: str, model: str, threshold: float) -> Iterator[str]:

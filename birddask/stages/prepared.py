@@ -22,7 +22,7 @@ from birddask.table.parts import require_distinct_columns
 from birddask.table.results import Results, block_numbers
 from birddask.tasks import Unit
 
-# Measured on BirdNET (tests/benchmarks/scaling_and_memory.py): libraries, network and decoder, then for each of the two
+# Measured on BirdNET (tests/benchmarks/first_pass.py): libraries, network and decoder, then for each of the two
 # blocks that a worker has in its hands copies of the mels while the shard is encoded.
 _WORKER_BASE_BYTES = 650 << 20
 _COPIES_OF_BLOCKS = 6

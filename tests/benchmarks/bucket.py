@@ -1,7 +1,7 @@
 """A first pass with archive and output in a bucket behind 30 ms and 50 MB/s, against the same files on a local disk.
 
     pip install -e . --group servers
-    python tests/benchmarks/bucket.py SOUND.wav [--files 8] [--rounds 2] [--workers 2]
+    python -m tests.benchmarks.bucket SOUND.wav [--files 8] [--rounds 2] [--workers 2]
 
 SOUND.wav (16-bit) is repeated to half-hour files. The bucket is a SeaweedFS on this machine behind a proxy; server,
 proxy, driver and workers share its cores, so the loss is an upper bound. Start-up of the cluster is not counted.
@@ -9,9 +9,7 @@ proxy, driver and workers share its cores, so the loss is an upper bound. Start-
 
 from __future__ import annotations
 
-import argparse
 import os
-import statistics
 import tempfile
 import uuid
 from pathlib import Path
@@ -20,7 +18,8 @@ from birddask import Job, LocalSpec, prepare, run
 from birddask.clusters import connect
 from birddask.engine import Control
 from birddask.job import StorageOptions
-from tests.benchmarks.scaling_and_memory import repeat
+from tests.benchmarks.rows import Row, parser_with_rows, ratio, say
+from tests.benchmarks.sounds import repeat
 from tests.support.proxy import FaultProxy, Rule, fault_proxy
 from tests.support.servers import s3_server
 
@@ -38,7 +37,7 @@ def times_real_time(job: Job, workers: int) -> float:
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser()
+    arguments = parser_with_rows(__doc__)
     arguments.add_argument("sound", type=Path)
     arguments.add_argument("--files", type=int, default=8)
     arguments.add_argument("--rounds", type=int, default=2)
@@ -58,11 +57,11 @@ def main() -> None:
                 cards.archive_folder.publish(str(file.relative_to(folder / "cards")), file.read_bytes())
             proxy.set_rules(Rule("delay", seconds=_LATENCY_S))
             proxy.limit_bandwidth(_BANDWIDTH_BYTES_PER_S)
-            compare(folder, cards, proxy, options.rounds, options.workers)
+            say(compare(folder, cards, proxy, options.rounds, options.workers), options.rows)
 
 
-def compare(folder: Path, cards: Job, proxy: FaultProxy, rounds: int, workers: int) -> None:
-    """Alternate between disk and bucket, and print what came of it."""
+def compare(folder: Path, cards: Job, proxy: FaultProxy, rounds: int, workers: int) -> list[Row]:
+    """Alternate between disk and bucket."""
     disk: list[float] = []
     bucket: list[float] = []
     archive_bytes = sum(file.stat().st_size for file in (folder / "cards").rglob("*.WAV"))
@@ -80,9 +79,14 @@ def compare(folder: Path, cards: Job, proxy: FaultProxy, rounds: int, workers: i
         bucket.append(times_real_time(there, workers))
     after = proxy.counts()
     read = (after.bytes_down - before.bytes_down) / rounds
-    one, other = statistics.median(disk), statistics.median(bucket)
-    print(f"disk {one:.0f}x real time, bucket {other:.0f}x: {100 * (1 - other / one):.1f} % less")
-    print(f"bytes that came down: {read / archive_bytes:.3f} times those of the archive")
+    return [
+        ratio(
+            f"first pass with {workers} workers: disk against a bucket behind 30 ms and 50 MB/s, on the same cores",
+            [1 / speed for speed in bucket],
+            [1 / speed for speed in disk],
+        ),
+        Row("bytes that came down from the bucket, to those of the archive", f"{read / archive_bytes:.3f}"),
+    ]
 
 
 if __name__ == "__main__":

