@@ -9,7 +9,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-# At 50 ms of context soxr HQ gives what it gives on the whole recording, within 4e-7 (docs/design/0003).
+# At 50 ms of context soxr gives what it gives on the whole recording, within 4e-7 (docs/design/0003).
 _CONTEXT_PER_S = 20
 
 

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from birddask.documents import to_yaml
 from birddask.errors import ModelError
 from birddask.fingerprint import sha256_hex
-from birddask.mels.spec import ChannelSpec, MelSpec, SquaredPower, StoredArray
+from birddask.mels.axes import StoredArray
+from birddask.mels.scales import SquaredPower
+from birddask.mels.spec import ChannelSpec, MelSpec
 from birddask.mels.transform import prepare
 from birddask.models.bundle import CARD, FRONT_END, LABELS, NETWORK, KnownAnswer, npz, seal
 from birddask.models.card import ModelCard, NetworkInput, NetworkOutput

@@ -5,10 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from birddask.documents import document, to_mapping
 from birddask.errors import ConfigError
 from birddask.fingerprint import fingerprint
 from birddask.mels.spec import NAME_CHARACTERS, MelSpec
+from birddask.models.before import Array32, MinMax, Shape, Step, apply, shape_after
+
+Layout = Literal[
+    "channel_mel_frame",
+    "mel_frame_channel",
+    "channel_frame_mel",
+    "frame_mel_channel",
+    "mel_frame",
+    "frame_mel",
+]
+_AXES = ("channel", "mel", "frame")
 
 
 @document
@@ -18,13 +31,47 @@ class NetworkInput:
 
     Attributes:
         name: of the ONNX input.
-        layout: order of its axes after the batch.
-        before: what is done to the mels of a clip first; ``min_max`` scales each clip to [0, 1].
+        layout: order of its axes after the batch; without ``channel`` where the network has no such axis.
+        before: what is done to the mels of a clip first, step by step; ``none`` and ``min_max`` are short for no step
+            and for that one.
     """
 
     name: str
-    layout: Literal["channel_mel_frame", "mel_frame_channel"]
-    before: Literal["none", "min_max"]
+    layout: Layout
+    before: Literal["none", "min_max"] | tuple[Step, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What is done to the mels of a clip, in order."""
+        if isinstance(self.before, tuple):
+            return self.before
+        return (MinMax("min_max"),) if self.before == "min_max" else ()
+
+    def shape(self, mels: Shape) -> tuple[int, ...]:
+        """The shape of one clip in the network's input.
+
+        Args:
+            mels: (channel, mel, frame) of the store.
+
+        Raises:
+            ConfigError: mels of this shape can't be brought to the input's layout.
+        """
+        prepared = shape_after(self.steps, mels)
+        axes = self.layout.split("_")
+        if "channel" not in axes and prepared[0] != 1:
+            raise ConfigError(f"the layout {self.layout} has no place for the {prepared[0]} channels of the mels")
+        return tuple(prepared[_AXES.index(axis)] for axis in axes)
+
+    def prepared(self, mels: Array32) -> Array32:
+        """Mels as the network wants them: float32 (clip, channel, mel, frame) in, (clip, axes of the layout) out."""
+        for step in self.steps:
+            mels = apply(step, mels)
+        axes = self.layout.split("_")
+        if "channel" in axes:
+            order = [1 + _AXES.index(axis) for axis in axes]
+        else:
+            mels, order = mels[:, 0], [_AXES.index(axis) for axis in axes]
+        return np.ascontiguousarray(mels.transpose(0, *order))
 
 
 @document
@@ -76,6 +123,7 @@ class ModelCard:
     def __post_init__(self) -> None:
         if not self.name or not set(self.name) <= NAME_CHARACTERS:
             raise ConfigError(f"the model name {self.name!r} must be of lower-case letters, digits, '.', '-' and '_'")
+        self.input.shape(self.mels.shape)
 
     @property
     def fingerprint(self) -> str:

@@ -93,12 +93,9 @@ class Classifier:
 
     def _scores(self, batch: Array32, clips: int) -> Array32:
         """The probabilities of the first clips of a batch."""
-        if self.card.input.before == "min_max":
-            batch = _min_max(batch)
-        if self.card.input.layout == "mel_frame_channel":
-            batch = batch.transpose(0, 2, 3, 1)
+        batch = self.card.input.prepared(batch)
         try:
-            (raw,) = self._session.run([self.card.output.name], {self.card.input.name: np.ascontiguousarray(batch)})
+            (raw,) = self._session.run([self.card.output.name], {self.card.input.name: batch})
         except Exception as error:  # ONNX Runtime's own exceptions have no common base
             raise ModelError(f"the network of {self.card.name} refuses input {batch.shape}: {error}") from error
         if raw.shape != (len(batch), len(self.labels)):
@@ -191,15 +188,6 @@ def _widen(mels: NDArray[np.floating], widened: Array32) -> None:
         np.take(_HALVES, mels.view(np.uint16), out=widened, mode="clip")  # the mode that needs no copy
     else:
         widened[:] = mels
-
-
-def _min_max(batch: Array32) -> Array32:
-    """Each clip scaled to [0, 1]; a constant clip becomes 0."""
-    axes = (1, 2, 3)
-    low = batch.min(axis=axes, keepdims=True)
-    span = batch.max(axis=axes, keepdims=True) - low
-    scaled: Array32 = (batch - low) / np.where(span > 0, span, np.float32(1))
-    return scaled
 
 
 def _activate(raw: Array32, activation: str) -> Array32:

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from birddask.mels.axes import MelFilterbank
 from birddask.mels.resample import input_span, resample_clip
-from birddask.mels.spec import Decibels, MelFilterbank, Unscaled
+from birddask.mels.scales import Decibels, Unscaled
 from birddask.mels.store import MelStore
 from birddask.mels.transform import FrontEnd, prepare
 from birddask.mels.waveform import ClipSound, read_pieces

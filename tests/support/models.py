@@ -8,7 +8,9 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from birddask.documents import to_yaml
-from birddask.mels.spec import ChannelSpec, Decibels, MelFilterbank, MelSpec
+from birddask.mels.axes import MelFilterbank
+from birddask.mels.scales import Decibels
+from birddask.mels.spec import ChannelSpec, MelSpec
 from birddask.models.card import ModelCard, NetworkInput, NetworkOutput
 from birddask.models.library import seal_bundle
 from birddask.plan import ClipRule

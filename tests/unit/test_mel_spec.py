@@ -9,16 +9,9 @@ import pytest
 
 from birddask.documents import parse, parse_yaml, to_yaml
 from birddask.errors import ConfigError
-from birddask.mels.spec import (
-    ChannelSpec,
-    Decibels,
-    MelFilterbank,
-    MelSpec,
-    SquaredPower,
-    StoredArray,
-    Unscaled,
-    require_same,
-)
+from birddask.mels.axes import MelFilterbank, StoredArray
+from birddask.mels.scales import Decibels, SquaredPower, Unscaled
+from birddask.mels.spec import ChannelSpec, MelSpec, require_same
 from birddask.plan import ClipRule
 from tests.support.models import tiny_spec
 
