@@ -16,6 +16,10 @@ NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
 """What names that become part of a path are made of."""
 
 
+Resampler = Literal["soxr_hq", "soxr_vhq", "sinc_hann"]
+"""``soxr_hq`` is librosa's default, ``sinc_hann`` torchaudio's."""
+
+
 @document
 @dataclass(frozen=True)
 class Padded:
@@ -150,7 +154,7 @@ class MelSpec:
 
     name: str
     clip: ClipRule
-    resampler: Literal["soxr_hq", "soxr_vhq"]
+    resampler: Resampler
     waveform: Waveform
     channels: tuple[ChannelSpec, ...]
     dtype: Literal["float16", "float32"]

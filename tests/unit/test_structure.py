@@ -86,6 +86,7 @@ INNER_LAYERS = {
         "real_part",
         "power",
         "transform",
+        "sinc",
         "resample",
         "waveform",
         "ahead",
