@@ -43,8 +43,11 @@ LAYERS = [
     "demo",
     "brake",
     "detached",
+    "console",
+    "commands_models",
     "commands",
     "commands_results",
+    "cli_models",
     "cli_results",
     "cli",
 ]
@@ -180,7 +183,7 @@ OWNERS = {
     "xarray": {"access"},
     "pydantic": {"documents"},
     "yaml": {"documents"},
-    "typer": {"cli", "commands", "cli_results", "commands_results"},
+    "typer": {"cli", "cli_models", "cli_results", "commands_results", "console"},
     "rich": {"commands", "progress"},
 }
 
