@@ -20,6 +20,9 @@ from birddask.storage import Folder
 CARD, NETWORK, LABELS = "model.yaml", "model.onnx", "labels.txt"
 KNOWN_ANSWER, FRONT_END = "known_answer.npz", "front_end.npz"
 
+# The largest bird models have some 15,000. A block of 1,000 clips has 400 MB of probabilities with so many.
+_MOST_LABELS = 100_000
+
 Array32 = NDArray[np.float32]
 
 
@@ -140,13 +143,17 @@ def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
     """Labels, one a line.
 
     Raises:
-        ConfigError: the text is not UTF-8, or a label is empty or stands twice.
+        ConfigError: the text is not UTF-8, has too many lines, or a label is empty or stands twice.
     """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{source} is not UTF-8 text; save it as UTF-8: {error}") from error
     labels = tuple(line.strip() for line in text.splitlines())
+    if len(labels) > _MOST_LABELS:
+        raise ConfigError(
+            f"{source} has {len(labels)} lines, a model at most {_MOST_LABELS} labels: one label stands in each line"
+        )
     seen: set[str] = set()
     for number, label in enumerate(labels, start=1):
         if not label or label in seen:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from birddask.errors import ModelError
 from birddask.models.bundle import Bundle
 from birddask.models.card import ModelCard
+from birddask.models.fit import require_fit
 
 Array32 = NDArray[np.float32]
 
@@ -147,6 +148,7 @@ def score_unsealed(card: ModelCard, labels: tuple[str, ...], network: bytes, mel
 
 
 def _start(card: ModelCard, labels: tuple[str, ...], network: bytes, provider: str) -> Classifier:
+    require_fit(card, labels, network)
     wanted = _available(provider)
     options = onnxruntime.SessionOptions()
     # Parallelism is Dask's: one thread a session, so that workers do not fight for cores.
@@ -160,13 +162,6 @@ def _start(card: ModelCard, labels: tuple[str, ...], network: bytes, provider: s
         raise ModelError(f"ONNX Runtime can't load the network of {card.name}: {error}") from error
     if session.get_providers()[0] != wanted.name:  # ONNX Runtime turns to the CPU without a word
         raise ModelError(f"ONNX Runtime can't compute with {provider} on this machine; its log says why")
-    inputs = [each.name for each in session.get_inputs()]
-    outputs = [each.name for each in session.get_outputs()]
-    if inputs != [card.input.name] or card.output.name not in outputs:
-        raise ModelError(
-            f"the network of {card.name} has the inputs {inputs} and the outputs {outputs}; its card names "
-            f"{card.input.name!r} and {card.output.name!r}"
-        )
     axes = session.get_inputs()[0].shape
     return Classifier(card, labels, session, axes[0] if axes and isinstance(axes[0], int) else _CLIPS_AT_ONCE)
 
