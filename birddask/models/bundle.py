@@ -42,6 +42,18 @@ class KnownAnswer:
 
 
 @dataclass(frozen=True)
+class Preset:
+    """A front end that models are trained on: a card without files, and the arrays that its mels name.
+
+    Attributes:
+        front_end: empty unless the mel spec names stored arrays.
+    """
+
+    card: ModelCard
+    front_end: Mapping[str, Array32]
+
+
+@dataclass(frozen=True)
 class Bundle:
     """A bundle read into memory and checked against its card."""
 
@@ -99,6 +111,15 @@ def read_bundle(folder: Folder) -> Bundle:
     return Bundle(card, labels, network, front_end, answer)
 
 
+def read_preset(folder: Folder) -> Preset:
+    """The front end of a card, or of a bundle, in a folder.
+
+    Raises:
+        ConfigError: there is no card, it is wrong, or so is the file of arrays that it names.
+    """
+    return Preset(read_card(folder), _front_end(folder))
+
+
 def read_unsealed(folder: Folder) -> tuple[ModelCard, tuple[str, ...], bytes, dict[str, Array32]]:
     """Card, labels, network and front-end arrays of a bundle that has no hashes and no known answer yet.
 
@@ -109,8 +130,7 @@ def read_unsealed(folder: Folder) -> tuple[ModelCard, tuple[str, ...], bytes, di
     if card.files is not None:
         raise ConfigError(f"{folder.place(CARD)} is sealed already; delete its `files:` section to seal it anew")
     labels = parse_labels(_content(folder, LABELS), folder.place(LABELS))
-    front_end = _arrays(folder.read(FRONT_END), folder.place(FRONT_END)) if folder.exists(FRONT_END) else {}
-    return card, labels, _content(folder, NETWORK), front_end
+    return card, labels, _content(folder, NETWORK), _front_end(folder)
 
 
 def seal(folder: Folder, answer: KnownAnswer) -> None:
@@ -137,6 +157,16 @@ def seal(folder: Folder, answer: KnownAnswer) -> None:
         ) from error
     folder.publish(KNOWN_ANSWER, known)
     folder.publish(CARD, card.encode())
+
+
+def publish_bundle(folder: Folder, bundle: Bundle) -> None:
+    """Write a bundle whose card has no hashes yet, and seal it."""
+    folder.publish(NETWORK, bundle.network)
+    folder.publish(LABELS, "".join(f"{label}\n" for label in bundle.labels).encode())
+    if bundle.front_end:
+        folder.publish(FRONT_END, npz(bundle.front_end))
+    folder.publish(CARD, to_yaml(bundle.card).replace("files: null\n", "").encode())
+    seal(folder, bundle.known_answer)
 
 
 def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
@@ -178,6 +208,10 @@ def _content(folder: Folder, name: str) -> bytes:
         return folder.read(name)
     except FileNotFoundError as error:
         raise ConfigError(f"the model bundle {folder.url} lacks {name}") from error
+
+
+def _front_end(folder: Folder) -> dict[str, Array32]:
+    return _arrays(folder.read(FRONT_END), folder.place(FRONT_END)) if folder.exists(FRONT_END) else {}
 
 
 def _arrays(content: bytes, source: str) -> dict[str, Array32]:

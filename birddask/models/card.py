@@ -21,6 +21,7 @@ Layout = Literal[
     "mel_frame",
     "frame_mel",
 ]
+Activation = Literal["sigmoid", "softmax", "none"]
 _AXES = ("channel", "mel", "frame")
 
 
@@ -85,7 +86,7 @@ class NetworkOutput:
     """
 
     name: str
-    activation: Literal["sigmoid", "softmax", "none"]
+    activation: Activation
 
 
 @document

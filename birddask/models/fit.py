@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from birddask.errors import ModelError
-from birddask.models.card import ModelCard
+from birddask.models.card import Layout, ModelCard
 from birddask.models.network import Value, look_into
 
+LAYOUTS = get_args(Layout)
 _FLOATS = ("float16", "float32", "float64")
 
 
@@ -33,27 +36,20 @@ def require_fit(card: ModelCard, labels: tuple[str, ...], content: bytes) -> Non
     _require_output(labels, network.outputs[outputs.index(card.output.name)], what)
 
 
-def takes(value: Value, sides: tuple[int, ...]) -> bool:
-    """Whether an input can be clips of this shape, as far as its file says."""
+def takes(value: Value, card: ModelCard) -> bool:
+    """Whether an input can be the mels of a card, as far as its file says."""
+    sides = card.input.shape(card.mels.shape)
     if value.shape is None:
         return True
-    return len(value.shape) == len(sides) + 1 and agree(value.shape[1:], sides)
+    return len(value.shape) == len(sides) + 1 and all(
+        stated in (None, side) for stated, side in zip(value.shape[1:], sides, strict=True)
+    )
 
 
-def agree(stated: tuple[int | None, ...], sides: tuple[int, ...]) -> bool:
-    """Whether sides are those that a file states, where it states any."""
-    return all(side in (None, wanted) for side, wanted in zip(stated, sides, strict=True))
-
-
-def width(value: Value) -> int | None:
-    """Scores of a clip that an output gives, None if its file does not say."""
-    return value.shape[-1] if value.shape else None
-
-
-def network_shape(card: ModelCard) -> tuple[int, ...]:
-    """The sides of a clip as the card feeds it to the network."""
-    channels, bins, frames = card.mels.shape
-    return (channels, bins, frames) if card.input.layout == "channel_mel_frame" else (bins, frames, channels)
+def can_score(value: Value, labels: int) -> bool:
+    """Whether an output can be scores of so many labels, as far as its file says."""
+    fits = value.shape is None or (len(value.shape) == 2 and value.shape[1] in (None, labels))
+    return fits and value.type in _FLOATS
 
 
 def _require_input(card: ModelCard, value: Value, what: str) -> None:
@@ -62,15 +58,13 @@ def _require_input(card: ModelCard, value: Value, what: str) -> None:
             f"{what} reads {value}, and mels are float32; export it with a float32 input (converters to float16 "
             "have an option to keep inputs and outputs)"
         )
-    sides = network_shape(card)
-    if not takes(value, sides):
-        raise ModelError(
-            f"{what} reads {value}; its card feeds it (any, {', '.join(map(str, sides))}), {card.input.layout}"
-        )
+    if not takes(value, card):
+        sides = ", ".join(map(str, card.input.shape(card.mels.shape)))
+        raise ModelError(f"{what} reads {value}; its card feeds it (any, {sides}), {card.input.layout}")
 
 
 def _require_output(labels: tuple[str, ...], value: Value, what: str) -> None:
-    if value.type not in _FLOATS:
-        raise ModelError(f"{what} gives {value}; scores are of a float type: name another output")
-    if value.shape is not None and (len(value.shape) != 2 or value.shape[1] not in (None, len(labels))):
-        raise ModelError(f"{what} gives {value}, its bundle has {len(labels)} labels")
+    if not can_score(value, len(labels)):
+        raise ModelError(
+            f"{what} gives {value}, its bundle has {len(labels)} labels; scores are (any, {len(labels)}) float32"
+        )

@@ -152,7 +152,10 @@ HOSTILE = {
     "sequence": (changed(reads_a_sequence), "reads mels of unknown shape no tensor"),
     "fewer scores": (changed(gives(FLOAT, "batch", 4)), r"gives logits \(any, 4\) float32, its bundle has 5 labels"),
     "scores of frames": (changed(gives(FLOAT, "batch", 63, 5)), r"gives logits \(any, 63, 5\) float32"),
-    "whole numbers": (changed(gives(INTEGER, "batch", 5)), "int64; scores are of a float type"),
+    "whole numbers": (
+        changed(gives(INTEGER, "batch", 5)),
+        "int64, its bundle has 5 labels; scores are .* float32",
+    ),
 }
 
 

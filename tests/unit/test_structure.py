@@ -110,6 +110,7 @@ INNER_LAYERS = {
         "tflite_to_onnx",
         "birdnet",
         "library",
+        "importing",
     ],
     "engine": ["control", "flight", "run"],
     "table": ["parquet", "scans", "parts", "results", "ledger"],
