@@ -290,8 +290,8 @@ def _read_ok_mels(store: MelStore, block: Block, ok: NDArray[np.intp]) -> Mels:
 def _score(work: ScoreWork, block: Block, rows: list[ClipRow], mels: Mels) -> None:
     classifier = ready_classifier(work.bundle)
     with _turn(work.computing):
-        probabilities = classifier.probabilities(mels, work.store.offset)
-    work.results.write(block, rows, probabilities, classifier.labels)
+        scores = classifier.scores(mels, work.store.offset, embeddings=work.results.embeddings is not None)
+    work.results.write(block, rows, scores.probabilities, classifier.labels, scores.embeddings)
 
 
 def _report(block: Block, store: MelStore, rows: list[ClipRow], scored: int, started: float) -> BlockReport:

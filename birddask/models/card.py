@@ -91,6 +91,20 @@ class NetworkOutput:
 
 @document
 @dataclass(frozen=True)
+class NetworkEmbedding:
+    """The network's output (batch, width) that describes a clip by what the last layer looks at.
+
+    Attributes:
+        name: of the ONNX output.
+        width: numbers a clip.
+    """
+
+    name: str
+    width: int
+
+
+@document
+@dataclass(frozen=True)
 class BundleFiles:
     """SHA-256 of the other files of the bundle; ``front_end`` only where the mel spec names stored arrays."""
 
@@ -107,6 +121,7 @@ class ModelCard:
 
     Attributes:
         tolerance: largest difference of a probability, or of a stored mel, from the known answer.
+        embedding: None if the network gives none.
         files: hashes that tie the card to its bundle; None until the bundle is sealed.
     """
 
@@ -119,6 +134,7 @@ class ModelCard:
     input: NetworkInput
     output: NetworkOutput
     tolerance: float
+    embedding: NetworkEmbedding | None = None
     files: BundleFiles | None = None
 
     def __post_init__(self) -> None:

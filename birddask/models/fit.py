@@ -27,10 +27,10 @@ def require_fit(card: ModelCard, labels: tuple[str, ...], content: bytes) -> Non
     what = f"the network of {card.name}"
     network = look_into(content, what)
     inputs, outputs = [each.name for each in network.inputs], [each.name for each in network.outputs]
-    if inputs != [card.input.name] or card.output.name not in outputs:
+    named = [card.output.name, *([card.embedding.name] if card.embedding else [])]
+    if inputs != [card.input.name] or not set(named) <= set(outputs):
         raise ModelError(
-            f"{what} has the inputs {inputs} and the outputs {outputs}; its card names {card.input.name!r} and "
-            f"{card.output.name!r}"
+            f"{what} has the inputs {inputs} and the outputs {outputs}; its card names {[card.input.name]} and {named}"
         )
     _require_input(card, network.inputs[0], what)
     _require_output(labels, network.outputs[outputs.index(card.output.name)], what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ from birddask.documents import to_yaml
 from birddask.mels.axes import MelFilterbank
 from birddask.mels.scales import Decibels
 from birddask.mels.spec import ChannelSpec, MelSpec
-from birddask.models.card import ModelCard, NetworkInput, NetworkOutput
+from birddask.models.card import ModelCard, NetworkEmbedding, NetworkInput, NetworkOutput
 from birddask.models.library import seal_bundle
 from birddask.plan import ClipRule
 from birddask.storage import Folder
 
 TINY = "tiny"
 TINY_RATE = 8000
+TINY_BINS = 16
 TINY_LABELS = ("wren", "robin", "owl", "frog", "rain")
 
 
@@ -29,8 +31,8 @@ def tiny_spec(hop_samples: int = TINY_RATE) -> MelSpec:
         framing="centre_zero",
         window="hann",
         spectrum="power",
-        filterbank=MelFilterbank("htk", "none", 16, 100.0, 4000.0),
-        bins=16,
+        filterbank=MelFilterbank("htk", "none", TINY_BINS, 100.0, 4000.0),
+        bins=TINY_BINS,
         scale=Decibels("decibels", 1e-10, 1.0, 80.0),
         highest_first=False,
     )
@@ -53,18 +55,23 @@ def tiny_card(name: str = TINY) -> ModelCard:
 
 
 def linear_network(labels: int, shape: tuple[int, int, int], seed: int = 0) -> bytes:
-    """An ONNX network of one dense layer."""
+    """An ONNX network of one dense layer, whose embedding is the mean of each mel."""
     inputs = int(np.prod(shape))
     weights = np.random.default_rng(seed).normal(0, 4 / np.sqrt(inputs), (labels, inputs)).astype(np.float32)
     nodes = [
         helper.make_node("Flatten", ["mels"], ["flat"]),
         helper.make_node("Gemm", ["flat", "weights"], ["logits"], transB=1),
+        helper.make_node("ReduceMean", ["mels"], ["means"], axes=[3], keepdims=0),
+        helper.make_node("Flatten", ["means"], ["embedding"]),
     ]
     graph = helper.make_graph(
         nodes,
         "linear",
         [helper.make_tensor_value_info("mels", TensorProto.FLOAT, ["batch", *shape])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", labels])],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", labels]),
+            helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", shape[0] * shape[1]]),
+        ],
         [numpy_helper.from_array(weights, "weights")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -81,7 +88,7 @@ def write_unsealed_bundle(folder: Path, card: ModelCard, labels: tuple[str, ...]
 
 def write_tiny_bundle(folder: Path, seed: int = 0) -> None:
     """A sealed bundle; another seed gives another network on the same mels."""
-    card = tiny_card(folder.name)
+    card = replace(tiny_card(folder.name), embedding=NetworkEmbedding("embedding", TINY_BINS))
     network = linear_network(len(TINY_LABELS), card.mels.shape, seed)
     write_unsealed_bundle(folder, card, TINY_LABELS, network)
     seal_bundle(Folder(str(folder)))
