@@ -18,7 +18,7 @@ from birddask.models.card import BundleFiles, ModelCard
 from birddask.storage import Folder
 
 CARD, NETWORK, LABELS = "model.yaml", "model.onnx", "labels.txt"
-KNOWN_ANSWER, FRONT_END = "known_answer.npz", "front_end.npz"
+KNOWN_ANSWER, FRONT_END, LOCATION = "known_answer.npz", "front_end.npz", "location.onnx"
 
 # The largest bird models have some 15,000. A block of 1,000 clips has 400 MB of probabilities with so many.
 _MOST_LABELS = 100_000
@@ -120,6 +120,22 @@ def read_preset(folder: Folder) -> Preset:
     return Preset(read_card(folder), _front_end(folder))
 
 
+def read_location_network(folder: Folder) -> tuple[tuple[str, ...], bytes]:
+    """The labels of a bundle, and the network that says where and when they occur.
+
+    Raises:
+        ConfigError: the bundle has no such network, or a file is not the one that the card names.
+    """
+    card = read_card(folder)
+    if card.files is None or card.files.location is None:
+        raise ConfigError(
+            f"the model {card.name} has no location model; BirdNET has one, if it was fetched by this version: "
+            "`birddask models get birdnet-v2.4`"
+        )
+    labels = parse_labels(_verified(folder, LABELS, card.files.labels), folder.place(LABELS))
+    return labels, _verified(folder, LOCATION, card.files.location)
+
+
 def read_unsealed(folder: Folder) -> tuple[ModelCard, tuple[str, ...], bytes, dict[str, Array32]]:
     """Card, labels, network and front-end arrays of a bundle that has no hashes and no known answer yet.
 
@@ -145,6 +161,7 @@ def seal(folder: Folder, answer: KnownAnswer) -> None:
         labels=sha256_hex(folder.read(LABELS)),
         known_answer=sha256_hex(known),
         front_end=sha256_hex(folder.read(FRONT_END)) if folder.exists(FRONT_END) else None,
+        location=sha256_hex(folder.read(LOCATION)) if folder.exists(LOCATION) else None,
     )
     section = to_yaml(files).replace("\n", "\n  ").rstrip()
     card = f"{folder.read(CARD).decode().rstrip()}\nfiles:\n  {section}\n"

@@ -106,12 +106,18 @@ class NetworkEmbedding:
 @document
 @dataclass(frozen=True)
 class BundleFiles:
-    """SHA-256 of the other files of the bundle; ``front_end`` only where the mel spec names stored arrays."""
+    """SHA-256 of the other files of the bundle.
+
+    Attributes:
+        front_end: only where the mel spec names stored arrays.
+        location: only where there is a location model.
+    """
 
     model: str
     labels: str
     known_answer: str
     front_end: str | None = None
+    location: str | None = None
 
 
 @document
@@ -145,7 +151,8 @@ class ModelCard:
     @property
     def fingerprint(self) -> str:
         """A short hash of all that decides a probability."""
-        # The last bits of a known answer depend on the CPU that gave it; the model does not.
-        files = None if self.files is None else replace(self.files, known_answer="")
+        # The last bits of a known answer depend on the CPU that gave it; the model does not. Where a label occurs is
+        # asked later.
+        files = None if self.files is None else replace(self.files, known_answer="", location=None)
         decides = replace(self, title="", licence="", attribution="", source="", tolerance=0.0, files=files)
         return fingerprint(to_mapping(decides))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from birddask.documents import to_yaml
@@ -76,6 +77,36 @@ def linear_network(labels: int, shape: tuple[int, int, int], seed: int = 0) -> b
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     return bytes(model.SerializeToString())
+
+
+def location_weights(labels: int) -> NDArray[np.float32]:
+    """(4, label): of latitude, longitude, week, and of one."""
+    return np.random.default_rng(1).normal(0, 1, (4, labels)).astype(np.float32) * np.array([[0.1], [0.1], [0.2], [1]])
+
+
+def location_network(labels: int) -> bytes:
+    """An ONNX network that takes places for logistic regression."""
+    weights = location_weights(labels).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gemm", ["places", "weights", "bias"], ["logits"]),
+            helper.make_node("Sigmoid", ["logits"], ["occurrence"]),
+        ],
+        "location",
+        [helper.make_tensor_value_info("places", TensorProto.FLOAT, ["place", 3])],
+        [helper.make_tensor_value_info("occurrence", TensorProto.FLOAT, ["place", labels])],
+        [numpy_helper.from_array(weights[:3], "weights"), numpy_helper.from_array(weights[3], "bias")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def write_located_bundle(folder: Path, labels: tuple[str, ...]) -> None:
+    """A sealed bundle with a location model."""
+    card = tiny_card(folder.name)
+    write_unsealed_bundle(folder, card, labels, linear_network(len(labels), card.mels.shape))
+    (folder / "location.onnx").write_bytes(location_network(len(labels)))
+    seal_bundle(Folder(str(folder)))
 
 
 def write_unsealed_bundle(folder: Path, card: ModelCard, labels: tuple[str, ...], network: bytes) -> None:
