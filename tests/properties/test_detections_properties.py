@@ -20,11 +20,11 @@ from birddask.detections.query import opened
 from birddask.detections.rules import Location, Rules, Thresholds
 from birddask.recordings.recording import Scanned
 from birddask.storage import Folder
-from tests.support.models import TINY_RATE, location_weights, tiny_spec, write_located_bundle
+from tests.support.models import TINY_RATE, location_oracle, tiny_spec, write_located_bundle
 from tests.support.outputs import LONG, NOON_US, WIDE, MadeUp, Scores, recording
 
 LABELS = ("Turdus merula_Blackbird", "rain", "owl", "Owl")
-HERE, THERE, NOWHERE = (48.0, 11.5), (-33.5, 151.25), Folder("nowhere")
+HERE, BESIDE, THERE, NOWHERE = (48.0, 11.5), (48.0, 21.5), (-33.5, 11.5), Folder("nowhere")
 _PROBABILITIES = st.sampled_from([0.0, 0.005, 0.01, 0.1, 0.25, 0.3, 0.5, 0.7, 0.95, 1.0]).map(np.float32)
 
 
@@ -55,7 +55,8 @@ def cases(draw: st.DrawFn) -> Case:
         # Around midnight at the end of a month, so that a recording is in two blocks of two months.
         start = draw(st.sampled_from([None, NOON_US, NOON_US + 30 * 86_400_000_000 + 43_199_000_000]))
         row = recording(path, draw(st.floats(0.3, 4.0)), start, recorder=draw(st.sampled_from([None, "24F3"])))
-        position = draw(st.sampled_from([THERE, HERE] if given_position is None else [THERE, HERE, (None, None)]))
+        known = [BESIDE, THERE, HERE]
+        position = draw(st.sampled_from(known if given_position is None else [*known, (None, None)]))
         row = replace(row, about=replace(row.about, latitude_deg=position[0], longitude_deg=position[1]))
         clips = rule.clips(row.recording.frames, TINY_RATE)
         values = draw(st.lists(_PROBABILITIES, min_size=clips * len(LABELS), max_size=clips * len(LABELS)))
@@ -140,8 +141,7 @@ def occurs(label: str, offset_s: Fraction, row: Scanned, rules: Rules) -> bool:
     if row.recording.start_time_us is not None:
         start = datetime.fromtimestamp((row.recording.start_time_us + microseconds(offset_s)) / 1e6, UTC)
         week = (start.month - 1) * 4 + (1 if start.day < 8 else 2 if start.day < 15 else 3 if start.day < 22 else 4)
-    logit = np.array([*position, week, 1]) @ location_weights(len(LABELS))[:, LABELS.index(label)]
-    return bool(1 / (1 + np.exp(-logit)) >= rules.location.least)
+    return bool(location_oracle(*position, week, len(LABELS))[LABELS.index(label)] >= rules.location.least)
 
 
 def smoothed(clip: int, kept: dict[int, dict[str, float]], hop: Fraction, length: Fraction) -> dict[str, float]:

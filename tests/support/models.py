@@ -81,21 +81,32 @@ def linear_network(labels: int, shape: tuple[int, int, int], seed: int = 0) -> b
 
 def location_weights(labels: int) -> NDArray[np.float32]:
     """(4, label): of latitude, longitude, week, and of one."""
-    return np.random.default_rng(1).normal(0, 1, (4, labels)).astype(np.float32) * np.array([[0.1], [0.1], [0.2], [1]])
+    return np.random.default_rng(1).normal(0, 1, (4, labels)) * np.array([[0.1], [0.1], [1], [1]])
+
+
+def location_oracle(latitude: float, longitude: float, week: int, labels: int) -> NDArray[np.float64]:
+    """What ``location_network`` says of a place."""
+    return 0.5 + 0.5 * np.sin(np.array([latitude, longitude, week, 1]) @ location_weights(labels))
 
 
 def location_network(labels: int) -> bytes:
-    """An ONNX network that takes places for logistic regression."""
+    """An ONNX network in which labels come and go in waves."""
     weights = location_weights(labels).astype(np.float32)
     graph = helper.make_graph(
         [
-            helper.make_node("Gemm", ["places", "weights", "bias"], ["logits"]),
-            helper.make_node("Sigmoid", ["logits"], ["occurrence"]),
+            helper.make_node("Gemm", ["places", "weights", "bias"], ["phase"]),
+            helper.make_node("Sin", ["phase"], ["wave"]),
+            helper.make_node("Mul", ["wave", "half"], ["half_wave"]),
+            helper.make_node("Add", ["half_wave", "half"], ["occurrence"]),
         ],
         "location",
         [helper.make_tensor_value_info("places", TensorProto.FLOAT, ["place", 3])],
         [helper.make_tensor_value_info("occurrence", TensorProto.FLOAT, ["place", labels])],
-        [numpy_helper.from_array(weights[:3], "weights"), numpy_helper.from_array(weights[3], "bias")],
+        [
+            numpy_helper.from_array(weights[:3], "weights"),
+            numpy_helper.from_array(weights[3], "bias"),
+            numpy_helper.from_array(np.float32(0.5), "half"),
+        ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     return bytes(model.SerializeToString())

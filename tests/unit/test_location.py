@@ -21,7 +21,7 @@ from birddask.models.location_to_onnx import convert_location_model
 from birddask.models.tflite_graph import Operator, TfliteGraph, read_graph
 from birddask.packages import download, read_members
 from birddask.storage import Folder
-from tests.support.models import location_network, location_weights, write_located_bundle, write_tiny_bundle
+from tests.support.models import location_network, location_oracle, write_located_bundle, write_tiny_bundle
 from tests.support.outputs import made_up, recording
 from tests.support.program import birddask, write_job
 
@@ -99,8 +99,9 @@ def test_a_location_model_belongs_to_the_bundle_but_not_to_its_fingerprint(bundl
     assert card.files is not None
     assert replace(card, files=replace(card.files, location=None)).fingerprint == card.fingerprint
     place = np.array([[*HERE, 20]], np.float32)
-    logits = np.array([*HERE, 20, 1]) @ location_weights(3)
-    np.testing.assert_allclose(open_location_model(bundle).occurrence(place)[0], 1 / (1 + np.exp(-logits)), atol=1e-5)
+    np.testing.assert_allclose(
+        open_location_model(bundle).occurrence(place)[0], location_oracle(*HERE, 20, 3), rtol=0, atol=1e-5
+    )
     moved = tmp_path / "moved"
     Path(bundle.url).rename(moved)
     (moved / "location.onnx").write_bytes(b"")
@@ -150,8 +151,8 @@ def test_the_commands_keep_what_occurs(bundle: Folder, tmp_path: Path) -> None:
     place = ("--lat", str(HERE[0]), "--lon", str(HERE[1]), "--location-threshold", "0.5")
     listed = birddask("species", *place, "--week", "17", "--model", bundle.url)  # recordings are of 1 May
     assert listed.returncode == 0, listed.stderr
-    logits = np.array([*HERE, 17, 1]) @ location_weights(3)
-    occurring = [LABELS[index] for index in np.argsort(-logits) if logits[index] >= 0]
+    occurrence = location_oracle(*HERE, 17, 3)
+    occurring = [LABELS[index] for index in np.argsort(-occurrence) if occurrence[index] >= 0.5]
     assert 0 < len(occurring) < 3
     assert listed.stdout.split() == occurring
     done = birddask(
