@@ -10,7 +10,14 @@ import typer
 app = typer.Typer(help="Models: list, fetch, import, check.", no_args_is_help=True)
 
 # As in a model's card, which is not imported for the sake of help.
-Layout = Literal["channel_mel_frame", "mel_frame_channel"]
+Layout = Literal[
+    "channel_mel_frame",
+    "mel_frame_channel",
+    "channel_frame_mel",
+    "frame_mel_channel",
+    "mel_frame",
+    "frame_mel",
+]
 Activation = Literal["sigmoid", "softmax", "none"]
 
 
@@ -56,10 +63,10 @@ def import_(
 
 @app.command("check")
 def check(
-    bundle: Annotated[str, typer.Argument(help="Path or URL of the bundle.", metavar="BUNDLE")],
+    bundle: Annotated[str, typer.Argument(help="Name in the cache, path or URL.", metavar="BUNDLE")],
     seal: Annotated[bool, typer.Option(help="First add the known answer and the hashes, computed here.")] = False,
 ) -> None:
-    """Compare a bundle with its hashes and its known answer."""
+    """Compare a bundle with its hashes and its known answer, say what it reads and gives, and time a clip."""
     from birddask import commands_models as commands
 
     commands.check_model(bundle, seal=seal)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from birddask.console import say
-from birddask.models import importing
-from birddask.models.bundle import CARD, read_preset
+from birddask.models.bundle import CARD, read_card, read_preset
 from birddask.models.cache import find_bundle, models_folder
 from birddask.models.card import ModelCard
-from birddask.models.importing import Choices
-from birddask.models.library import check_bundle, get_model, known_models, seal_bundle
+from birddask.models.checking import check_lines, network_lines
+from birddask.models.importing import Choices, import_bundle
+from birddask.models.library import get_model, known_models, seal_bundle
 from birddask.storage import folder_at, read_file
 
 
@@ -43,8 +43,8 @@ def import_model(files: Files, place: str | None, choices: Choices) -> None:
     folder = models_folder().child(choices.name) if place is None else folder_at(place)
     preset = read_preset(find_bundle(files.preset))
     network = read_file(files.network)
-    card = importing.import_model(folder, network, read_file(files.labels), preset, choices)
-    say(importing.lines(card, network))
+    card = import_bundle(folder, network, read_file(files.labels), preset, choices)
+    say(network_lines(card, network))
     called = choices.name if place is None else folder.url
     say(
         [
@@ -55,9 +55,10 @@ def import_model(files: Files, place: str | None, choices: Choices) -> None:
 
 
 def check_model(bundle: str, *, seal: bool) -> None:
-    """Compare a bundle with its hashes and its known answer."""
-    folder = folder_at(bundle)
-    say(card_lines(seal_bundle(folder) if seal else check_bundle(folder)))
+    """Compare a bundle with its hashes and its known answer, and say what is in it."""
+    folder = find_bundle(bundle)
+    say(card_lines(seal_bundle(folder) if seal else read_card(folder)))
+    say(check_lines(folder))
     say([f"checked: {folder.url} computes its known answer"])
 
 

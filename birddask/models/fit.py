@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from birddask.errors import ModelError
-from birddask.models.card import Layout, ModelCard
+from birddask.models.card import ModelCard
 from birddask.models.network import Value, look_into
 
-LAYOUTS = get_args(Layout)
 _FLOATS = ("float16", "float32", "float64")
 
 

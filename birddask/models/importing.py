@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from birddask.errors import ConfigError
+from birddask.models.before import shape_after
 from birddask.models.bundle import CARD, Bundle, Preset, parse_labels, publish_bundle
 from birddask.models.card import Activation, Layout, ModelCard
-from birddask.models.fit import LAYOUTS, can_score, takes
+from birddask.models.fit import can_score, takes
 from birddask.models.known_clip import known_answer
 from birddask.models.library import check_bundle
 from birddask.models.network import Network, Value, look_into
@@ -34,7 +35,7 @@ class Choices:
     activation: Activation | None = None
 
 
-def import_model(folder: Folder, network: bytes, labels: bytes, preset: Preset, choices: Choices) -> ModelCard:
+def import_bundle(folder: Folder, network: bytes, labels: bytes, preset: Preset, choices: Choices) -> ModelCard:
     """Write a sealed bundle of a user's network into a folder, and check it; its card.
 
     Args:
@@ -84,23 +85,10 @@ def card_for(network: Network, labels: int, preset: ModelCard, choices: Choices)
     return _with_layout(card, network.inputs[0], choices.layout)
 
 
-def lines(card: ModelCard, network: bytes) -> Iterable[str]:
-    """What a network reads and gives, and what its card makes of it."""
-    found = look_into(network, f"the network of {card.name}")
-    (read,) = found.inputs
-    yield f"reads {read}, as {card.input.layout}: mels {card.mels.store_name}"
-    for value in found.outputs:
-        maker = found.makers.get(value.name, "an operator")
-        if value.name != card.output.name:
-            yield f"gives {value}, which is not used"
-        elif card.output.activation == "none":
-            yield f"gives {value}, which are probabilities: they come from {maker}"
-        else:
-            yield f"gives {value}, from {maker}: probabilities by {card.output.activation}"
-
-
 def _with_layout(card: ModelCard, value: Value, wanted: Layout | None) -> ModelCard:
-    cards = [replace(card, input=replace(card.input, layout=layout)) for layout in LAYOUTS]
+    channels = shape_after(card.input.steps, card.mels.shape)[0]
+    layouts = [layout for layout in get_args(Layout) if "channel" in layout or channels == 1]
+    cards = [replace(card, input=replace(card.input, layout=layout)) for layout in layouts]
     fitting = [each for each in cards if takes(value, each) and wanted in (None, each.input.layout)]
     if card in fitting:
         return card

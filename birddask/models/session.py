@@ -157,6 +157,12 @@ class Classifier:
         return raw
 
 
+def available_providers() -> tuple[str, ...]:
+    """What the installed ONNX Runtime can compute with, on a machine that has what it takes."""
+    installed = onnxruntime.get_available_providers()
+    return tuple(provider for provider, known in _PROVIDERS.items() if known.name in installed)
+
+
 def start_classifier(bundle: Bundle, provider: str = CPU) -> Classifier:
     """A classifier, after it has scored the bundle's known clip.
 
@@ -212,7 +218,7 @@ def _available(provider: str) -> _Provider:
     if provider not in _PROVIDERS:
         raise ModelError(f"ONNX Runtime's provider {provider!r} is unknown here; known are {', '.join(_PROVIDERS)}")
     wanted = _PROVIDERS[provider]
-    if wanted.name not in onnxruntime.get_available_providers():
+    if provider not in available_providers():
         raise ModelError(
             f"the installed ONNX Runtime can't compute with {provider}; the package {wanted.package} can, "
             "on a machine that has what it takes, and takes the place of onnxruntime"

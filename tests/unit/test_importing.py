@@ -12,7 +12,7 @@ from birddask.errors import BirddaskError, ConfigError, ModelError
 from birddask.models import card
 from birddask.models.bundle import Preset, read_bundle, read_preset
 from birddask.models.card import NetworkInput, NetworkOutput
-from birddask.models.importing import Choices, card_for, import_model
+from birddask.models.importing import Choices, card_for, import_bundle
 from birddask.models.network import Network, Value
 from birddask.storage import Folder
 from tests.support.models import TINY_LABELS, linear_network, tiny_card
@@ -45,6 +45,9 @@ def test_what_the_file_says_is_taken_from_it_and_the_rest_from_the_preset() -> N
         ((8, None, None, 63), "channel_mel_frame"),
         ((None, 16, 63, 1), "mel_frame_channel"),
         ((None, 16, None, 1), "mel_frame_channel"),
+        ((None, 1, 63, 16), "channel_frame_mel"),
+        ((None, 16, 63), "mel_frame"),
+        ((None, 63, None), "frame_mel"),
         ((None, None, None, None), "channel_mel_frame"),
         (None, "channel_mel_frame"),
     ],
@@ -57,10 +60,10 @@ def test_the_layout_is_read_from_the_shape_and_otherwise_the_presets(
 
 
 def test_the_user_has_the_last_word_on_what_the_file_leaves_open() -> None:
-    reads, twin = replace(MELS, shape=None), replace(SCORES, name="twin")
-    choices = Choices("mine", "mel_frame_channel", "twin", "softmax")
+    reads, twin = replace(MELS, shape=(None, None, None)), replace(SCORES, name="twin")
+    choices = Choices("mine", "frame_mel", "twin", "softmax")
     found = card_for(network(SCORES, twin, reads=reads), 5, tiny_card(), choices)
-    assert found.input.layout == "mel_frame_channel"
+    assert found.input.layout == "frame_mel"
     assert found.output == NetworkOutput("twin", "softmax")
 
 
@@ -97,7 +100,12 @@ def test_an_output_of_unknown_width_counts_only_where_none_is_known_to_fit(
         (network(SCORES), Choices("mine", output="wrens"), r"no output 'wrens'; it gives scores \(any, 5\) float32"),
         (network(SCORES, EMBEDDING), Choices("mine", output="embedding"), "gives embedding .*: is it the right file"),
         (network(SCORES, reads=replace(MELS, shape=(None, 1, 64, 63))), MINE, r"\(1, 16, 63\) as channel_mel_frame.*"),
-        (network(SCORES, reads=replace(MELS, shape=(None, 16, 63))), MINE, "is it the preset that the network was"),
+        (network(SCORES, reads=replace(MELS, shape=(None, 64, 63))), MINE, "is it the preset that the network was"),
+        (
+            network(SCORES, reads=replace(MELS, shape=(8, None, None))),
+            MINE,
+            "mel_frame or frame_mel; say which with --l",
+        ),
         (network(SCORES), Choices("mine", "mel_frame_channel"), "mel_frame_channel is asked for: is it the preset"),
     ],
 )
@@ -111,7 +119,7 @@ def test_what_does_not_fit_or_is_not_clear_is_refused_with_the_choices(
 def test_an_imported_bundle_scores_as_the_network_does(tmp_path: Path) -> None:
     content = linear_network(5, SHAPE)
     folder = Folder(str(tmp_path / "mine"))
-    card = import_model(folder, content, LABELS, Preset(tiny_card(), {}), MINE)
+    card = import_bundle(folder, content, LABELS, Preset(tiny_card(), {}), MINE)
     bundle = read_bundle(folder)
     assert bundle.card == card
     assert bundle.labels == TINY_LABELS
@@ -126,7 +134,7 @@ def test_a_bundle_is_a_preset_with_its_arrays(birdnet: Folder) -> None:
 
 def test_arrays_of_the_preset_go_along(birdnet: Folder, tmp_path: Path) -> None:
     content = linear_network(5, (2, 96, 511))
-    import_model(Folder(str(tmp_path)), content, LABELS, read_preset(birdnet), MINE)
+    import_bundle(Folder(str(tmp_path)), content, LABELS, read_preset(birdnet), MINE)
     bundle, original = read_bundle(Folder(str(tmp_path))), read_bundle(birdnet)
     np.testing.assert_array_equal(bundle.known_answer.mels, original.known_answer.mels)
     assert bundle.card.mels.store_name == original.card.mels.store_name
@@ -146,14 +154,14 @@ def test_nothing_is_written_of_what_is_refused(
     content: bytes, labels: bytes, error: type[BirddaskError], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(error, match=message):
-        import_model(Folder(str(tmp_path / "mine")), content, labels, Preset(tiny_card(), {}), MINE)
+        import_bundle(Folder(str(tmp_path / "mine")), content, labels, Preset(tiny_card(), {}), MINE)
     assert not (tmp_path / "mine").exists()
 
 
 def test_a_bundle_that_is_there_stays(tiny_bundle: Path) -> None:
     before = {path: path.read_bytes() for path in tiny_bundle.iterdir()}
     with pytest.raises(ConfigError, match="is a model bundle already; choose another --name or --to"):
-        import_model(Folder(str(tiny_bundle)), linear_network(5, SHAPE), LABELS, Preset(tiny_card(), {}), MINE)
+        import_bundle(Folder(str(tiny_bundle)), linear_network(5, SHAPE), LABELS, Preset(tiny_card(), {}), MINE)
     assert {path: path.read_bytes() for path in tiny_bundle.iterdir()} == before
 
 

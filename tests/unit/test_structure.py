@@ -112,6 +112,7 @@ INNER_LAYERS = {
         "location_to_onnx",
         "birdnet",
         "library",
+        "checking",
         "importing",
     ],
     "engine": ["control", "flight", "run"],
