@@ -1,4 +1,4 @@
-"""The command line of models: list, fetch, import, check."""
+"""The command line of models: list, fetch, import, check, compare, split."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-app = typer.Typer(help="Models: list, fetch, import, check.", no_args_is_help=True)
+app = typer.Typer(help="Models: list, fetch, import, check, compare, split.", no_args_is_help=True)
 
 # As in a model's card, which is not imported for the sake of help.
 Layout = Literal[
@@ -70,3 +70,32 @@ def check(
     from birddask import commands_models as commands
 
     commands.check_model(bundle, seal=seal)
+
+
+@app.command("compare")
+def compare(
+    first: Annotated[str, typer.Argument(help="Name, path or URL of a model.", metavar="MODEL")],
+    second: Annotated[str, typer.Argument(help="Another model that eats the same mels.", metavar="OTHER")],
+    on: Annotated[str, typer.Option(help="The job file whose mels they score.", metavar="JOB.yaml")],
+    clips: Annotated[int, typer.Option(min=2, help="How many clips, spread over the job's.")] = 1000,
+) -> None:
+    """Let two models score the same mels: where they agree, and where they differ most."""
+    from birddask import commands_models as commands
+
+    commands.compare_models(on, first, second, clips)
+
+
+@app.command("split")
+def split(
+    network: Annotated[str, typer.Argument(help="Path or URL of the ONNX file.", metavar="NETWORK.onnx")],
+    at: Annotated[str, typer.Option(help="Name of the tensor behind the spectrogram.", metavar="TENSOR")],
+    to: Annotated[str, typer.Option(help="Folder for the two halves.")],
+    samples: Annotated[int | None, typer.Option(min=1, help="Of a clip, if the file leaves that open.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Mels to compare the front end with: a name, or the folder of a card.")
+    ] = None,
+) -> None:
+    """Cut a network that contains its own spectrogram into a front end and the rest."""
+    from birddask import commands_models as commands
+
+    commands.split_network(network, at, to, samples, preset)

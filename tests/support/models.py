@@ -55,24 +55,25 @@ def tiny_card(name: str = TINY) -> ModelCard:
     )
 
 
-def linear_network(labels: int, shape: tuple[int, int, int], seed: int = 0) -> bytes:
-    """An ONNX network of one dense layer, whose embedding is the mean of each mel."""
+def linear_network(labels: int, shape: tuple[int, int, int], seed: int = 0, *, embedding: bool = False) -> bytes:
+    """An ONNX network of one dense layer; its embedding, if it has one, is the mean of each mel."""
     inputs = int(np.prod(shape))
     weights = np.random.default_rng(seed).normal(0, 4 / np.sqrt(inputs), (labels, inputs)).astype(np.float32)
     nodes = [
         helper.make_node("Flatten", ["mels"], ["flat"]),
         helper.make_node("Gemm", ["flat", "weights"], ["logits"], transB=1),
-        helper.make_node("ReduceMean", ["mels"], ["means"], axes=[3], keepdims=0),
-        helper.make_node("Flatten", ["means"], ["embedding"]),
     ]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", labels])]
+    if embedding:
+        nodes.append(helper.make_node("ReduceMean", ["mels"], ["means"], axes=[3], keepdims=0))
+        nodes.append(helper.make_node("Flatten", ["means"], ["embedding"]))
+        means = ["batch", shape[0] * shape[1]]
+        outputs.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, means))
     graph = helper.make_graph(
         nodes,
         "linear",
         [helper.make_tensor_value_info("mels", TensorProto.FLOAT, ["batch", *shape])],
-        [
-            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", labels]),
-            helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", shape[0] * shape[1]]),
-        ],
+        outputs,
         [numpy_helper.from_array(weights, "weights")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -131,6 +132,6 @@ def write_unsealed_bundle(folder: Path, card: ModelCard, labels: tuple[str, ...]
 def write_tiny_bundle(folder: Path, seed: int = 0) -> None:
     """A sealed bundle; another seed gives another network on the same mels."""
     card = replace(tiny_card(folder.name), embedding=NetworkEmbedding("embedding", TINY_BINS))
-    network = linear_network(len(TINY_LABELS), card.mels.shape, seed)
+    network = linear_network(len(TINY_LABELS), card.mels.shape, seed, embedding=True)
     write_unsealed_bundle(folder, card, TINY_LABELS, network)
     seal_bundle(Folder(str(folder)))

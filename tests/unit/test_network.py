@@ -141,7 +141,7 @@ HOSTILE = {
     "nested": (changed(nested), "networks in networks, more than 16 deep"),
     "random": (changed(random), r"draws random numbers \(RandomNormalLike\).*model\.eval\(\)"),
     "two inputs": (changed(second_input), r"has the inputs \['mels', 'week'\]"),
-    "another output": (changed(rename_output), r"the outputs \['scores'\]; its card names 'mels' and 'logits'"),
+    "another output": (changed(rename_output), r"the outputs \['scores'\]; its card names \['mels'\] and \['logits'\]"),
     "other frames": (
         changed(reads(FLOAT, "batch", 1, 16, 64)),
         r"mels \(any, 1, 16, 64\) float32; .* \(any, 1, 16, 63\)",

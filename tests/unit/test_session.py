@@ -284,7 +284,7 @@ def embedding_card(width: int = 16) -> ModelCard:
 
 
 def test_embeddings_are_the_output_that_the_card_names() -> None:
-    classifier = classifier_of(embedding_card(), linear_network(5, SHAPE), LABELS[:5])
+    classifier = classifier_of(embedding_card(), linear_network(5, SHAPE, embedding=True), LABELS[:5])
     mels = np.random.default_rng(0).normal(0, 1, (11, *SHAPE)).astype(np.float32)
     scores = classifier.scores(mels, np.float32(0.5), embeddings=True)
     np.testing.assert_allclose(scores.embeddings, (mels + 0.5).mean(axis=3)[:, 0], rtol=0, atol=1e-5)
@@ -293,12 +293,12 @@ def test_embeddings_are_the_output_that_the_card_names() -> None:
 
 
 def test_embeddings_are_given_only_where_they_are_asked_for() -> None:
-    classifier = classifier_of(embedding_card(), linear_network(5, SHAPE), LABELS[:5])
+    classifier = classifier_of(embedding_card(), linear_network(5, SHAPE, embedding=True), LABELS[:5])
     assert classifier.scores(np.zeros((3, *SHAPE), np.float32)).embeddings.shape == (3, 0)
 
 
 def test_an_embedding_that_is_not_a_number_is_an_error() -> None:
-    network = onnx.load_from_string(linear_network(5, SHAPE))
+    network = onnx.load_from_string(linear_network(5, SHAPE, embedding=True))
     network.graph.node[-1].output[0] = "means_flat"
     network.graph.node.append(helper.make_node("Log", ["means_flat"], ["embedding"]))
     with pytest.raises(ModelError, match="gave an embedding that is not a number"):
