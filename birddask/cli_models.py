@@ -52,12 +52,13 @@ def import_(
     layout: Annotated[Layout | None, typer.Option(help="Order of the input's axes.")] = None,
     output: Annotated[str | None, typer.Option(help="Which output has the scores.")] = None,
     activation: Annotated[Activation | None, typer.Option(help="What makes probabilities of them.")] = None,
+    embedding: Annotated[str | None, typer.Option(help="Output that describes a clip, if there is one.")] = None,
 ) -> None:
     """Make a bundle of a network of your own; what its file does not say is asked for."""
     from birddask import commands_models as commands
     from birddask.models.importing import Choices
 
-    choices = Choices(name or Path(network).stem, layout, output, activation)
+    choices = Choices(name or Path(network).stem, layout, output, activation, embedding)
     commands.import_model(commands.Files(network, labels, preset), to, choices)
 
 

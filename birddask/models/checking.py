@@ -49,7 +49,9 @@ def network_lines(card: ModelCard, network: bytes) -> Iterator[str]:
         yield f"reads {value}, as {card.input.layout}: mels {card.mels.store_name}"
     for value in found.outputs:
         maker = found.makers.get(value.name, "an operator")
-        if value.name != card.output.name:
+        if card.embedding is not None and value.name == card.embedding.name:
+            yield f"gives {value}, the embedding of a clip"
+        elif value.name != card.output.name:
             yield f"gives {value}, which is not used"
         elif card.output.activation == "none":
             yield f"gives {value}, which are probabilities: they come from {maker}"

@@ -8,7 +8,7 @@ from typing import get_args
 from birddask.errors import ConfigError
 from birddask.models.before import shape_after
 from birddask.models.bundle import CARD, Bundle, Preset, parse_labels, publish_bundle
-from birddask.models.card import Activation, Layout, ModelCard
+from birddask.models.card import Activation, Layout, ModelCard, NetworkEmbedding
 from birddask.models.fit import can_score, takes
 from birddask.models.known_clip import known_answer
 from birddask.models.library import check_bundle
@@ -27,12 +27,14 @@ class Choices:
     Attributes:
         name: of the model.
         layout: of its input, and so on; None where its file or the preset is to say it.
+        embedding: output that describes a clip; None if there is none, or it is of no interest.
     """
 
     name: str
     layout: Layout | None = None
     output: str | None = None
     activation: Activation | None = None
+    embedding: str | None = None
 
 
 def import_bundle(folder: Folder, network: bytes, labels: bytes, preset: Preset, choices: Choices) -> ModelCard:
@@ -80,6 +82,7 @@ def card_for(network: Network, labels: int, preset: ModelCard, choices: Choices)
         output=replace(
             preset.output, name=output.name, activation=_activation(network, output, preset, choices.activation)
         ),
+        embedding=None if choices.embedding is None else _embedding(network, choices.embedding),
         files=None,
     )
     return _with_layout(card, network.inputs[0], choices.layout)
@@ -120,6 +123,16 @@ def _output(network: Network, labels: int, wanted: str | None) -> Value:
     if len(stated or fitting) > 1:
         raise ConfigError(f"the network gives {_list(stated or fitting)}; say which are the scores with --output")
     return (stated or fitting)[0]
+
+
+def _embedding(network: Network, name: str) -> NetworkEmbedding:
+    found = [value for value in network.outputs if value.name == name]
+    if not found:
+        raise ConfigError(f"the network has no output {name!r}; it gives {_list(network.outputs)}")
+    shape = found[0].shape
+    if shape is None or len(shape) != 2 or shape[1] is None:
+        raise ConfigError(f"the network gives {found[0]}: an embedding is (any, width), and the file says the width")
+    return NetworkEmbedding(name, shape[1])
 
 
 def _activation(network: Network, output: Value, preset: ModelCard, wanted: Activation | None) -> Activation:

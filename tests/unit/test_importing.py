@@ -11,9 +11,9 @@ from birddask import cli_models
 from birddask.errors import BirddaskError, ConfigError, ModelError
 from birddask.models import card
 from birddask.models.bundle import Preset, read_bundle, read_preset
-from birddask.models.card import NetworkInput, NetworkOutput
+from birddask.models.card import NetworkEmbedding, NetworkInput, NetworkOutput
 from birddask.models.importing import Choices, card_for, import_bundle
-from birddask.models.network import Network, Value
+from birddask.models.network import Network, Value, look_into
 from birddask.storage import Folder
 from tests.support.models import TINY_LABELS, linear_network, tiny_card
 from tests.support.program import birddask, write_job
@@ -156,6 +156,20 @@ def test_nothing_is_written_of_what_is_refused(
     with pytest.raises(error, match=message):
         import_bundle(Folder(str(tmp_path / "mine")), content, labels, Preset(tiny_card(), {}), MINE)
     assert not (tmp_path / "mine").exists()
+
+
+def test_an_embedding_is_named_and_its_width_read(tmp_path: Path) -> None:
+    choices = replace(MINE, output="logits", embedding="embedding")
+    content = linear_network(5, SHAPE, embedding=True)
+    made = import_bundle(Folder(str(tmp_path / "mine")), content, LABELS, Preset(tiny_card(), {}), choices)
+    assert made.embedding == NetworkEmbedding("embedding", 16)
+    with pytest.raises(ConfigError, match="the network has no output 'features'; it gives logits"):
+        card_for(look_into(content, "it"), 5, tiny_card(), replace(choices, embedding="features"))
+    open_width = network(SCORES, Value("embedding", "float32", (None, None)))
+    with pytest.raises(ConfigError, match=r"an embedding is \(any, width\), and the file says the width"):
+        card_for(open_width, 5, tiny_card(), replace(choices, output="scores", embedding="embedding"))
+    own = replace(tiny_card(), embedding=NetworkEmbedding("embedding", 9))
+    assert card_for(network(SCORES), 5, own, MINE).embedding is None
 
 
 def test_a_bundle_that_is_there_stays(tiny_bundle: Path) -> None:
