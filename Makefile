@@ -4,13 +4,17 @@ SERVERS ?= required
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench demo test test-buckets test-ssh test-slurm test-deaths check clean
+.PHONY: bench demo test test-models test-buckets test-ssh test-slurm test-deaths check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/birddask demo
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+# The page on models of one's own, with PyTorch.
+test-models: $(VENV)/.models
+	$(BIN)/python -m pytest tests/models
 
 # With a real object store, an SFTP and an SMB server on this machine (Debian's openssh-server and samba).
 test-buckets: $(VENV)/.servers
@@ -53,6 +57,10 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml
 $(VENV)/.test: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[birdnet,analysis,dashboard,ssh,slurm,kubernetes]' --group test
 	touch $@ $(VENV)/.demo
+
+$(VENV)/.models: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --editable . --group torch
+	touch $@
 
 $(VENV)/.servers: $(VENV)/.test
 	(command -v sshd && command -v smbd) >/dev/null || $(SUDO) apt-get install -y --no-install-recommends openssh-server samba || test $(SERVERS) != required

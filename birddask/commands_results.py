@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import typer
 
 from birddask.detections.found import find_results
 from birddask.detections.query import Query, opened
-from birddask.detections.rules import Rules, Thresholds, one_threshold, read_species, read_thresholds
+from birddask.detections.rules import Location, Rules, Thresholds, one_threshold, read_species, read_thresholds
 from birddask.effort import FATES, Effort, count_effort
 from birddask.errors import ConfigError, StorageError, TransientStorageError
 from birddask.formats import FORMATS, Context, Format
@@ -18,6 +19,8 @@ from birddask.formats.format import Rows
 from birddask.formats.spreadsheet import csv_lines, safe
 from birddask.handover.deliver import deliver, receiver_at
 from birddask.job import Job, read_job_file
+from birddask.models.cache import find_bundle
+from birddask.models.location import ALL_YEAR, open_location_model
 from birddask.storage import Folder, absolute_url, folder_at
 
 _THRESHOLD = 0.25
@@ -70,6 +73,40 @@ class Choice:
         return read_thresholds(_content(self.thresholds), self.thresholds)
 
 
+@dataclass(frozen=True)
+class Where:
+    """Where the recordings were made, as the user says it.
+
+    Attributes:
+        latitude_deg: of all recordings; of those that don't know their own, if ``own``.
+        longitude_deg: likewise.
+        own: recordings know where they were made.
+        least: smallest occurrence that counts.
+    """
+
+    latitude_deg: float | None
+    longitude_deg: float | None
+    own: bool
+    least: float
+
+    def narrowed(self, rules: Rules, results: Results) -> Rules:
+        """Rules by which labels must occur there, as the job's model has it; the same if nothing was said.
+
+        Raises:
+            ConfigError: one of latitude and longitude is missing, or the model is.
+        """
+        if (self.latitude_deg is None) != (self.longitude_deg is None):
+            raise ConfigError("give --lat and --lon together")
+        position = None
+        if self.latitude_deg is not None and self.longitude_deg is not None:
+            position = self.latitude_deg, self.longitude_deg
+        if position is None and not self.own:
+            return rules
+        job = results.job()
+        bundle = find_bundle(job.model, job.model_options)
+        return replace(rules, location=Location(bundle, self.least, position, self.own))
+
+
 def detections(results: Results, rules: Rules, format_name: str, output: str | None) -> None:
     """Write all detections of an output."""
     job, file_format = results.job(), _format(format_name)
@@ -98,6 +135,15 @@ def effort(results: Results, output: str | None, *, local: bool) -> None:
     folder.publish(name, table)
     hours = {fate: sum(each.time_us[fate] for each in efforts) / _US_PER_H for fate in FATES}
     _say([", ".join(f"{hours[fate]:.2f} h {fate}" for fate in FATES), f"written to {folder.place(name)}"])
+
+
+def species(model: str, position: tuple[float, float], week: int | None, least: float) -> None:
+    """Print what occurs at a place."""
+    location_model = open_location_model(find_bundle(model))
+    place = np.array([[*position, ALL_YEAR if week is None else week]], np.float32)
+    (occurrence,) = location_model.occurrence(place)
+    order = np.argsort(-occurrence, kind="stable")
+    _say(location_model.labels[index] for index in order.tolist() if occurrence[index] >= np.float32(least))
 
 
 def export(results: Results, rules: Rules, format_name: str, place: str, *, following: bool) -> None:

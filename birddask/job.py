@@ -20,7 +20,7 @@ from birddask.recordings.moments import UNSET_CLOCK_BEFORE_US, to_microseconds
 from birddask.recordings.sites import DEFAULT_PATTERN, site_of
 from birddask.recordings.start import ClockShift
 from birddask.storage import Folder, Options, absolute_url, folder_at, is_url, to_options
-from birddask.table.parts import PartLayout
+from birddask.table.parts import EmbeddingType, PartLayout
 
 WIDE_LABELS_AT_MOST = 512
 _MIB = 1 << 20
@@ -89,6 +89,7 @@ class Job:
         table: ``wide`` (a column a label), ``long`` (a row a label), or ``auto``: wide up to 512 labels.
         precision: what the network computes with, ``bfloat16`` needs OpenVINO; None takes the model's own.
         floor: smallest probability kept in a long table.
+        embeddings: how to store the model's embedding of each clip; None does not.
         block_mib: mels in a block, in MiB; counts only when a store is made.
         storage_options: how to reach archive, output and model where their URLs do not say all.
     """
@@ -104,6 +105,7 @@ class Job:
     precision: Precision | None = None
     table: Literal["auto", "wide", "long"] = "auto"
     floor: float = 0.01
+    embeddings: EmbeddingType | None = None
     block_mib: float = 64
     storage_options: StorageOptions = StorageOptions()
 

@@ -115,6 +115,8 @@ def intention_lines(prepared: Prepared, intention: Intention) -> Iterator[str]:
     yield f"memory: about {_size(intention.worker_bytes)} a worker"
     yield f"time: about {span(intention.worker_s)} for one worker like this machine's, shared between all workers"
     yield f"probabilities: {prepared.results.folder.url}, {prepared.results.layout.kind} tables"
+    if prepared.results.embeddings is not None:
+        yield f"embeddings: {prepared.results.embeddings_folder.url}, {prepared.results.embeddings}"
     yield "nothing was written"
 
 
@@ -128,7 +130,7 @@ def _what_goes_on(accounting: Accounting) -> str:
     if accounting.mels.clips_pending:
         return f"not complete: {accounting.mels.clips_pending} clips have no mels yet; `birddask run` goes on with them"
     return (
-        f"not complete: {accounting.scores.clips_pending} clips have no scores yet; the same command goes on with them"
+        f"not complete: {accounting.scores.clips_pending} clips wait to be scored; the same command goes on with them"
     )
 
 

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from birddask.errors import MelsLost, MisalignedBlock, RecordingError, StorageError
 from birddask.mels.ahead import ahead
+from birddask.mels.spec import MelSpec
 from birddask.mels.store import Mels, MelStore, all_finite
 from birddask.mels.transform import FrontEnd
 from birddask.mels.waveform import ClipSound, Piece, read_pieces
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
-from birddask.plan import Block, ClipRule, Stretch
+from birddask.plan import Block, Stretch
 from birddask.recordings.recording import Recording
 from birddask.storage import Folder
 from birddask.table.parts import ClipRow, clips_file, read_clips, unmeasured
@@ -156,7 +157,7 @@ def clip_table_key(block: int) -> str:
 def try_stretch(work: MelWork, stretch: Stretch) -> int:
     """Make the mels of a stretch and throw them away: whether it ends the process; how many clips it has."""
     front_end = ready_front_end(work.bundle)
-    for piece in read_pieces(work.archive, stretch, work.store.spec.clip):
+    for piece in read_pieces(work.archive, stretch, work.store.spec):
         for sound in piece.sounds():
             front_end.mels(sound.waveform)
     return stretch.clips
@@ -168,7 +169,7 @@ def _compute(work: MelWork, block: Block) -> _BlockMels:
     mels = np.full((block.clips, *spec.shape), np.nan, spec.dtype)
     planned = _planned_rows(work.store, block)
     rows: list[ClipRow] = []
-    read = ahead(_unchanged_pieces(work.archive, stretch, spec.clip) for stretch in block.stretches)
+    read = ahead(_unchanged_pieces(work.archive, stretch, spec) for stretch in block.stretches)
     for stretch, pieces in zip(block.stretches, read, strict=True):
         own = slice(len(rows), len(rows) + stretch.clips)
         rows.extend(_made(work, front_end, planned[own], pieces, mels[own]))
@@ -200,9 +201,9 @@ def _made(
         yield replace(row, status="quarantined", reason=reason)
 
 
-def _unchanged_pieces(archive: Folder, stretch: Stretch, rule: ClipRule) -> Iterator[Piece]:
+def _unchanged_pieces(archive: Folder, stretch: Stretch, spec: MelSpec) -> Iterator[Piece]:
     _require_unchanged(archive, stretch.recording)
-    yield from read_pieces(archive, stretch, rule)
+    yield from read_pieces(archive, stretch, spec)
 
 
 def _require_unchanged(archive: Folder, recording: Recording) -> None:
@@ -289,8 +290,8 @@ def _read_ok_mels(store: MelStore, block: Block, ok: NDArray[np.intp]) -> Mels:
 def _score(work: ScoreWork, block: Block, rows: list[ClipRow], mels: Mels) -> None:
     classifier = ready_classifier(work.bundle)
     with _turn(work.computing):
-        probabilities = classifier.probabilities(mels, work.store.offset)
-    work.results.write(block, rows, probabilities, classifier.labels)
+        scores = classifier.scores(mels, work.store.offset, embeddings=work.results.embeddings is not None)
+    work.results.write(block, rows, scores.probabilities, classifier.labels, scores.embeddings)
 
 
 def _report(block: Block, store: MelStore, rows: list[ClipRow], scored: int, started: float) -> BlockReport:

@@ -19,11 +19,13 @@ import pyarrow as pa
 
 from birddask.detections.found import Found, Part, read_part
 from birddask.detections.labels import keys_of, names_of
+from birddask.detections.places import occurring, places_view
 from birddask.detections.recordings import used_recordings
 from birddask.detections.rows import clips_of, in_batches, rows_of
-from birddask.detections.rules import Rules
+from birddask.detections.rules import Location, Rules
 from birddask.detections.steps import MACROS, TABLES, steps
-from birddask.errors import BirddaskError
+from birddask.errors import BirddaskError, ConfigError
+from birddask.models.location import open_location_model
 from birddask.outputs import read_scans
 from birddask.storage import in_order
 
@@ -55,7 +57,7 @@ class Query:
         Recordings are merged and smoothed only within these parts: give all of a site.
 
         Raises:
-            ConfigError: a part was withdrawn meanwhile.
+            ConfigError: a part was withdrawn meanwhile, or it is not known where a recording was made.
             BirddaskError: the disk for temporary files is full.
         """
         selected = ", ".join(f"{sql} AS {_quoted(name)}" for name, sql in columns.items())
@@ -103,6 +105,23 @@ class Query:
             "threshold": pa.array([self._threshold(label) for label in labels], pa.float32()),
         }
         _insert(self._connection, "labels", pa.table(described))
+        if self.rules.location is not None:
+            self._locate(self.rules.location, labels)
+
+    def _locate(self, location: Location, labels: Sequence[str]) -> None:
+        """Bring into ``occurring`` which labels occur where and in which week."""
+        found = self._connection.sql(
+            """SELECT latitude_deg, longitude_deg, week_of(start_time_us) AS week, min(recording)
+            FROM scored JOIN places USING (recording) WHERE label IS NOT NULL GROUP BY ALL ORDER BY ALL NULLS FIRST"""
+        )
+        places = found.fetchall()
+        if places and places[0][0] is None:
+            raise ConfigError(
+                f"the recording {places[0][3]} does not know its position; --lat and --lon give one to those that don't"
+            )
+        model = open_location_model(location.bundle)
+        for table in occurring(model, location.least, [place[:3] for place in places], labels):
+            _insert(self._connection, "occurring", table)
 
     def _read(self, part: Part) -> pa.Table:
         content = read_part(self.found.output, part)
@@ -122,16 +141,21 @@ def opened(found: Found, rules: Rules) -> Iterator[Query]:
     """A query on results, with the recordings tables of their output; its temporary files are deleted at the end.
 
     Raises:
-        ConfigError: the rules ask for what these results can't give, or a recordings table is missing.
+        ConfigError: the rules ask for what these results can't give, a recordings table is missing, or the location
+            model is.
         BirddaskError: the disk for temporary files is full.
     """
     in_steps = steps(rules, found.clip)
+    if rules.location is not None:
+        open_location_model(rules.location.bundle)
     with (
         tempfile.TemporaryDirectory(prefix="birddask-") as spill,
         duckdb.connect(f"{spill}/detections.duckdb", config=_settings(spill)) as connection,
     ):
         with _explained():
             connection.execute(MACROS + TABLES)
+            if rules.location is not None:
+                connection.execute(places_view(rules.location))
             for table in used_recordings(read_scans(found.output)):
                 _insert(connection, "recordings", table)
         yield Query(found, rules, connection, in_steps)

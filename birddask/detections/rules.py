@@ -2,7 +2,8 @@
 
 The steps, in this order:
 
-1. **Species.** Labels that are not on the list, or have no threshold, are left out.
+1. **Species.** Labels that are not on the list, or have no threshold, are left out; so is what does not occur where and
+   when the clip was recorded, if a location is given.
 2. **Smoothing.** The probability of a clip becomes the mean over all scored clips of its recording that overlap it,
    itself included. A label that a long table does not hold for a clip (below the job's ``floor``) counts as zero there.
 3. **Threshold.** A probability counts from the threshold up, both as float32, as they are stored.
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 
 from birddask.detections.labels import key_of, keys_of
 from birddask.errors import ConfigError
+from birddask.storage import Folder
 
 ALL_OTHERS = "*"
 
@@ -42,6 +44,31 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
+class Location:
+    """Labels must occur where and when they were heard.
+
+    Attributes:
+        bundle: of the model that says what occurs.
+        least: smallest occurrence that counts, from 0 to 1.
+        position: latitude and longitude in degrees; None if each recording must know its own.
+        own: recordings that know their position have that one.
+    """
+
+    bundle: Folder
+    least: float
+    position: tuple[float, float] | None
+    own: bool
+
+    def line(self) -> str:
+        """The rule in words."""
+        places = ["the recorders' own positions"] if self.own else []
+        if self.position is not None:
+            places.append(f"latitude {self.position[0]}, longitude {self.position[1]}")
+        where = ", else ".join(places)
+        return f"location: {where}; labels whose occurrence in the week of the clip is {self.least} or more"
+
+
+@dataclass(frozen=True)
 class Rules:
     """What becomes of probabilities, as the module's first lines say.
 
@@ -55,6 +82,7 @@ class Rules:
     species: frozenset[str] | None = None
     smooth: bool = False
     merge: bool = False
+    location: Location | None = None
 
     def threshold(self, label: str) -> float | None:
         """The threshold of a label; None if it does not count at all."""
@@ -74,6 +102,8 @@ class Rules:
             lines[0] += " and no other labels" if others is None else f", {others} for other labels"
         if self.species is not None:
             lines.append(f"species: a list of {len(self.species)}")
+        if self.location is not None:
+            lines.append(self.location.line())
         if self.smooth:
             lines.append("smoothed: the mean over the scored clips that overlap a clip, itself included")
         if self.best is not None:

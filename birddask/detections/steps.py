@@ -1,7 +1,8 @@
 """The rules as SQL; pure text.
 
 ``scored`` holds what was read of a site, in batches of whole recordings; ``labels`` the names and thresholds of its
-labels; ``recordings`` the rows of the recordings tables. What comes out of a batch becomes ``detections``:
+labels; ``recordings`` the rows of the recordings tables; ``places`` where each was made, and ``occurring`` which labels
+occur there in which week, if the rules have a location. What comes out of a batch becomes ``detections``:
 
 * ``site``, ``recording``, ``recorder``; ``sample_rate_hz``, ``latitude_deg``, ``longitude_deg`` of the recording, null
   where unknown;
@@ -27,12 +28,17 @@ CREATE OR REPLACE TABLE scored (
 CREATE OR REPLACE TABLE labels (
     label VARCHAR, scientific_name VARCHAR, common_name VARCHAR, taxon VARCHAR, threshold FLOAT
 );
+CREATE OR REPLACE TABLE occurring (latitude_deg DOUBLE, longitude_deg DOUBLE, week INTEGER, label VARCHAR);
 CREATE TABLE IF NOT EXISTS recordings ({", ".join(f"{name} {kind}" for name, kind in RECORDINGS.items())});
 """
 
 MACROS = r"""
 CREATE MACRO seconds(us) AS printf('%d.%06d', us // 1000000, us % 1000000);
 CREATE MACRO moment(us) AS strftime(make_timestamp(us), '%Y-%m-%dT%H:%M:%S.%fZ');
+-- BirdNET's year has four weeks in each month; -1 where the time is not known.
+CREATE MACRO week_of(us) AS coalesce(
+    month(make_timestamp(us)) * 4 - 4 + least(4, (day(make_timestamp(us)) + 6) // 7), -1
+);
 CREATE MACRO one_line(words) AS regexp_replace(words, '[\x00-\x1f\x7f\x{85}\x{2028}\x{2029}]+', ' ', 'g');
 -- So many samples in microseconds, rounded.
 CREATE MACRO microseconds(samples, rate_hz) AS (samples * 2000000 + rate_hz) // (2 * rate_hz);
@@ -99,11 +105,18 @@ def _smoothed(rule: ClipRule) -> str:
 
 
 def _counted(rules: Rules) -> str:
-    best = ""
+    located = best = ""
+    if rules.location is not None:
+        located = """JOIN places ON places.recording = candidates.recording JOIN occurring
+            ON occurring.label = candidates.label AND occurring.week = week_of(candidates.start_time_us)
+            AND occurring.latitude_deg = places.latitude_deg AND occurring.longitude_deg = places.longitude_deg"""
     if rules.best is not None:
-        best = f"QUALIFY row_number() OVER (PARTITION BY clip ORDER BY probability DESC, label) <= {rules.best}"
+        best = (
+            f"QUALIFY row_number() OVER (PARTITION BY clip ORDER BY probability DESC, candidates.label) <= {rules.best}"
+        )
     return f"""counted AS (
-        SELECT candidates.* FROM candidates JOIN labels USING (label) WHERE probability >= threshold {best}
+        SELECT candidates.* FROM candidates JOIN labels ON labels.label = candidates.label {located}
+        WHERE probability >= threshold {best}
     )"""
 
 

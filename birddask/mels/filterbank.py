@@ -1,24 +1,67 @@
-"""Mel matrices by formula (the only ``librosa`` import)."""
+"""Matrices that turn a spectrum into a channel's rows, by formula; at the values of ``librosa`` and ``tf.signal``."""
 
 from __future__ import annotations
 
-import librosa.filters
 import numpy as np
 from numpy.typing import NDArray
 
-from birddask.mels.spec import MelFilterbank
+from birddask.mels.axes import LinearAxis, MelFilterbank
+
+Array64 = NDArray[np.float64]
+
+# Slaney, Auditory Toolbox, 1998: three mels in 200 Hz up to 1 kHz, from there on 27 mels in a factor of 6.4.
+_HZ_PER_MEL = 200 / 3
+_LOG_FROM_HZ = 1000.0
+_LOG_FROM_MEL = _LOG_FROM_HZ / _HZ_PER_MEL
+_LOG_STEP = np.log(6.4) / 27
+
+
+def axis_matrix(axis: MelFilterbank | LinearAxis, n_fft: int, sample_rate_hz: int) -> NDArray[np.float32]:
+    """The matrix (n_fft / 2 + 1, bins) of a channel's axis."""
+    if isinstance(axis, MelFilterbank):
+        return mel_matrix(axis, n_fft, sample_rate_hz)
+    bins = axis.bins(n_fft, sample_rate_hz)
+    return np.eye(n_fft // 2 + 1, len(bins), k=-bins.start, dtype=np.float32)
 
 
 def mel_matrix(filterbank: MelFilterbank, n_fft: int, sample_rate_hz: int) -> NDArray[np.float32]:
     """The matrix (n_fft / 2 + 1, bins) that turns a spectrum into mels."""
-    matrix: NDArray[np.float32] = librosa.filters.mel(
-        sr=sample_rate_hz,
-        n_fft=n_fft,
-        n_mels=filterbank.bins,
-        fmin=filterbank.low_hz,
-        fmax=filterbank.high_hz,
-        htk=filterbank.scale == "htk",
-        norm=None if filterbank.norm == "none" else filterbank.norm,
-        dtype=np.float32,
-    ).T
-    return np.ascontiguousarray(matrix)
+    to_mel, to_hz = (_htk_mel, _htk_hz) if filterbank.scale == "htk" else (_slaney_mel, _slaney_hz)
+    low, high = to_mel(np.array([filterbank.low_hz, filterbank.high_hz]))
+    edges = np.linspace(low, high, filterbank.bins + 2, dtype=np.float64)
+    edges_hz = to_hz(edges)
+    points_hz = np.fft.rfftfreq(n_fft, 1 / sample_rate_hz).astype(np.float64)
+    in_mels = filterbank.triangles == "mel"
+    weights = _triangles(edges, to_mel(points_hz)) if in_mels else _triangles(edges_hz, points_hz)
+    if filterbank.norm == "slaney":
+        weights *= 2 / (edges_hz[2:] - edges_hz[:-2])
+    return weights
+
+
+def _triangles(edges: Array64, points: Array64) -> NDArray[np.float32]:
+    """(point, triangle), each from 0 at an edge over 1 at the next to 0 at the one after."""
+    distances = np.subtract.outer(points, edges)
+    widths = np.diff(edges)
+    rising = distances[:, :-2] / widths[:-1]
+    falling = -distances[:, 2:] / widths[1:]
+    return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+
+
+def _htk_mel(hz: Array64) -> Array64:
+    mel: Array64 = 2595 * np.log10(1 + hz / 700)
+    return mel
+
+
+def _htk_hz(mel: Array64) -> Array64:
+    hz: Array64 = 700 * (10 ** (mel / 2595) - 1)
+    return hz
+
+
+def _slaney_mel(hz: Array64) -> Array64:
+    logarithmic = _LOG_FROM_MEL + np.log(np.maximum(hz, _LOG_FROM_HZ) / _LOG_FROM_HZ) / _LOG_STEP
+    return np.where(hz >= _LOG_FROM_HZ, logarithmic, hz / _HZ_PER_MEL)
+
+
+def _slaney_hz(mel: Array64) -> Array64:
+    logarithmic = _LOG_FROM_HZ * np.exp(_LOG_STEP * (mel - _LOG_FROM_MEL))
+    return np.where(mel >= _LOG_FROM_MEL, logarithmic, mel * _HZ_PER_MEL)

@@ -1,4 +1,4 @@
-"""Mels of a power or magnitude spectrum by FFT, at librosa's values (the only ``scipy`` import)."""
+"""Mels of a power or magnitude spectrum by FFT, at librosa's values."""
 
 from __future__ import annotations
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-# At 50 ms of context soxr HQ gives what it gives on the whole recording, within 4e-7 (docs/design/0003).
+from birddask.mels.sinc import resample_sinc
+from birddask.mels.spec import MelSpec, Resampler
+
+_SOXR_QUALITY: Mapping[Resampler, str] = {"soxr_hq": "HQ", "soxr_vhq": "VHQ"}
+# At 50 ms of context soxr gives what it gives on the whole recording, within 4e-7 (docs/design/0003).
 _CONTEXT_PER_S = 20
 
 
@@ -49,15 +54,16 @@ def input_span(start_samples: int, length_samples: int, rate_hz: int, recording_
 
 
 def resample_clip(
-    span_samples: NDArray[np.float32],
-    span: InputSpan,
-    length_samples: int,
-    rate_hz: int,
-    recording_rate_hz: int,
+    span_samples: NDArray[np.float32], span: InputSpan, recording_rate_hz: int, spec: MelSpec
 ) -> NDArray[np.float32]:
-    """The clip's waveform, float32 (length,), completed with zeros where the recording ends."""
+    """The clip's waveform, float32 (clip length,), completed with zeros where the recording ends."""
+    length_samples, rate_hz = spec.clip.length_samples, spec.clip.sample_rate_hz
     if rate_hz != recording_rate_hz:
-        span_samples = soxr.resample(span_samples, recording_rate_hz, rate_hz, quality="HQ")
+        if spec.resampler == "sinc_hann":
+            span_samples = resample_sinc(span_samples, recording_rate_hz, rate_hz)
+        else:
+            quality = _SOXR_QUALITY[spec.resampler]
+            span_samples = soxr.resample(span_samples, recording_rate_hz, rate_hz, quality=quality)
     clip = span_samples[span.skip_samples : span.skip_samples + length_samples]
     if len(clip) == length_samples:
         return np.ascontiguousarray(clip)

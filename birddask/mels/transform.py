@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 
 from birddask.errors import ModelError
 from birddask.fingerprint import sha256_hex
-from birddask.mels.spec import ChannelSpec, Decibels, MelSpec, SquaredPower, StoredArray
+from birddask.mels.axes import StoredArray
+from birddask.mels.filterbank import axis_matrix
+from birddask.mels.scaling import normalise, rescale
+from birddask.mels.spec import ChannelSpec, MelSpec, Padded
+from birddask.mels.windows import window_of
 
 Array32 = NDArray[np.float32]
 Arrays = Mapping[str, Array32]
@@ -48,9 +52,9 @@ class FrontEnd:
         Returns:
             float32 (channel, mel, frame).
         """
-        if self.spec.waveform == "min_max_symmetric":
-            waveform = _min_max_symmetric(waveform)
-        return np.stack([_channel_mels(channel, waveform) for channel in self._channels])
+        waveform = normalise(self.spec.waveform, waveform)
+        rate = self.spec.clip.sample_rate_hz
+        return np.stack([_channel_mels(channel, waveform, rate) for channel in self._channels])
 
 
 def prepare(spec: MelSpec, arrays: Arrays) -> FrontEnd:
@@ -62,19 +66,17 @@ def prepare(spec: MelSpec, arrays: Arrays) -> FrontEnd:
     return FrontEnd(spec, tuple(_Channel(each, _projection(spec, each, arrays)) for each in spec.channels))
 
 
-# Loading librosa, SciPy and Numba takes seconds and up to 100 MB each: only workers that need one pay for it.
+# Loading SciPy and Numba takes seconds and up to 100 MB each: only workers that need one pay for it.
 def _projection(spec: MelSpec, channel: ChannelSpec, arrays: Arrays) -> _Projection:
     window: NDArray[np.floating]
     if isinstance(channel.window, StoredArray):
         window = _stored(channel.window, arrays, (channel.n_fft,))
     else:
-        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(channel.n_fft) / channel.n_fft)
+        window = _in_frame(channel, window_of(channel.window, channel.window_length, channel.window_norm))
     if isinstance(channel.filterbank, StoredArray):
         matrix = _stored(channel.filterbank, arrays, (channel.n_fft // 2 + 1, channel.bins))
     else:
-        from birddask.mels.filterbank import mel_matrix  # noqa: PLC0415
-
-        matrix = mel_matrix(channel.filterbank, channel.n_fft, spec.clip.sample_rate_hz)
+        matrix = axis_matrix(channel.filterbank, channel.n_fft, spec.clip.sample_rate_hz)
     if channel.spectrum == "real":
         from birddask.mels.real_part import prepare_real_part  # noqa: PLC0415
 
@@ -83,6 +85,13 @@ def _projection(spec: MelSpec, channel: ChannelSpec, arrays: Arrays) -> _Project
 
     magnitude = channel.spectrum == "magnitude"
     return prepare_power(window.astype(np.float64), matrix, channel.hop_samples, magnitude=magnitude)
+
+
+def _in_frame(channel: ChannelSpec, window: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A window with zeros up to (n_fft,): after it if frames are counted by the window, else on both sides."""
+    zeros = channel.n_fft - len(window)
+    before = 0 if isinstance(channel.framing, Padded) else zeros // 2
+    return np.pad(window, (before, zeros - before))
 
 
 def _stored(wanted: StoredArray, arrays: Arrays, shape: tuple[int, ...]) -> Array32:
@@ -96,39 +105,23 @@ def _stored(wanted: StoredArray, arrays: Arrays, shape: tuple[int, ...]) -> Arra
     return array
 
 
-def _min_max_symmetric(waveform: Array32) -> Array32:
-    """BirdNET's scaling, in its own order of float32 operations; silence becomes -1."""
-    scaled: Array32 = waveform - waveform.min()
-    scaled /= scaled.max() + np.float32(1e-6)
-    scaled -= np.float32(0.5)
-    scaled *= np.float32(2)
-    return scaled
-
-
-def _channel_mels(channel: _Channel, waveform: Array32) -> Array32:
+def _channel_mels(channel: _Channel, waveform: Array32, sample_rate_hz: int) -> Array32:
     spec = channel.spec
-    if spec.framing != "inside":
-        half = spec.n_fft // 2
-        waveform = np.pad(waveform, half, "constant" if spec.framing == "centre_zero" else "reflect")
-    scaled = _scale(spec, channel.projection.mels(waveform))
-    return scaled.T[::-1] if spec.highest_first else scaled.T
+    mels = channel.projection.mels(_framed(spec, waveform))
+    for scale in spec.scales:
+        mels = rescale(scale, mels, sample_rate_hz / spec.hop_samples)
+    if spec.crop:
+        frames = slice(spec.crop.first_frame, spec.crop.first_frame + spec.crop.frames)
+        mels = mels[frames, spec.crop.first_bin : spec.crop.first_bin + spec.crop.bins]
+    return mels.T[::-1] if spec.highest_first else mels.T
 
 
-def _scale(spec: ChannelSpec, mels: Array32) -> Array32:
-    if isinstance(spec.scale, SquaredPower):
-        return (mels * mels) ** np.float32(spec.scale.exponent)
-    if isinstance(spec.scale, Decibels):
-        return _decibels(spec.scale, mels)
-    return mels
-
-
-def _decibels(scale: Decibels, mels: Array32) -> Array32:
-    floor = np.float32(scale.floor)
-    reference = mels.max() if scale.reference == "max" else np.float32(scale.reference)
-    levels = np.maximum(mels, floor)
-    np.log10(levels, out=levels)
-    levels *= np.float32(10)
-    levels -= np.float32(10) * np.log10(np.maximum(reference, floor))
-    if scale.top_db is not None:
-        np.maximum(levels, levels.max() - np.float32(scale.top_db), out=levels)
-    return levels
+def _framed(spec: ChannelSpec, waveform: Array32) -> Array32:
+    """The waveform with what its first and last frames need around it, if anything."""
+    if isinstance(spec.framing, Padded):
+        # Frames are counted by the window; the transform of the last one looks further.
+        beyond = spec.framing.end_samples + spec.n_fft - spec.window_length
+        return np.pad(waveform, (spec.framing.front_samples, beyond))
+    if spec.framing == "inside":
+        return waveform
+    return np.pad(waveform, spec.n_fft // 2, "constant" if spec.framing == "centre_zero" else "reflect")

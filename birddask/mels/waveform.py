@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from birddask.mels.resample import InputSpan, input_span, resample_clip
-from birddask.plan import ClipRule, Stretch
+from birddask.mels.spec import MelSpec
+from birddask.plan import Stretch
 from birddask.recordings.reader import bytes_per_frame, open_samples
 from birddask.storage import Folder
 
@@ -63,27 +64,25 @@ class Piece:
     first_frame: int
     spans: Sequence[InputSpan]
     recording_rate_hz: int
-    rule: ClipRule
+    spec: MelSpec
 
     def sounds(self) -> Iterator[ClipSound]:
         """The clips in order; computes, and reads nothing."""
         for span in self.spans:
             frames = self.samples[span.first_frame - self.first_frame : span.end_frame - self.first_frame]
-            waveform = resample_clip(
-                frames, span, self.rule.length_samples, self.rule.sample_rate_hz, self.recording_rate_hz
-            )
+            waveform = resample_clip(frames, span, self.recording_rate_hz, self.spec)
             own = self.samples[span.own_first_frame - self.first_frame : span.own_end_frame - self.first_frame]
             yield ClipSound(waveform, _quality(own))
 
 
-def read_pieces(archive: Folder, stretch: Stretch, rule: ClipRule) -> Iterator[Piece]:
+def read_pieces(archive: Folder, stretch: Stretch, spec: MelSpec) -> Iterator[Piece]:
     """The clips of a stretch in order, a few seconds' work at a time; each step reads, and computes nothing.
 
     Raises:
         RecordingError: the recording can't be read, from here on.
         FileNotFoundError: it has gone since the scan.
     """
-    recording = stretch.recording
+    recording, rule = stretch.recording, spec.clip
     spans = [
         input_span(
             clip * rule.hop_samples,
@@ -97,7 +96,7 @@ def read_pieces(archive: Folder, stretch: Stretch, rule: ClipRule) -> Iterator[P
     with open_samples(archive, recording) as read:
         for run in _runs(spans, _PIECE_BYTES // bytes_per_frame(recording)):
             first, end = run[0].first_frame, run[-1].end_frame
-            yield Piece(read(first, end - first), first, run, recording.sample_rate_hz, rule)
+            yield Piece(read(first, end - first), first, run, recording.sample_rate_hz, spec)
 
 
 def _runs(spans: list[InputSpan], frames_at_most: int) -> Iterator[list[InputSpan]]:

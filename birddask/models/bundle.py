@@ -18,7 +18,10 @@ from birddask.models.card import BundleFiles, ModelCard
 from birddask.storage import Folder
 
 CARD, NETWORK, LABELS = "model.yaml", "model.onnx", "labels.txt"
-KNOWN_ANSWER, FRONT_END = "known_answer.npz", "front_end.npz"
+KNOWN_ANSWER, FRONT_END, LOCATION = "known_answer.npz", "front_end.npz", "location.onnx"
+
+# The largest bird models have some 15,000. A block of 1,000 clips has 400 MB of probabilities with so many.
+_MOST_LABELS = 100_000
 
 Array32 = NDArray[np.float32]
 
@@ -36,6 +39,18 @@ class KnownAnswer:
     waveform: Array32
     mels: Array32
     probabilities: Array32
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A front end that models are trained on: a card without files, and the arrays that its mels name.
+
+    Attributes:
+        front_end: empty unless the mel spec names stored arrays.
+    """
+
+    card: ModelCard
+    front_end: Mapping[str, Array32]
 
 
 @dataclass(frozen=True)
@@ -96,6 +111,31 @@ def read_bundle(folder: Folder) -> Bundle:
     return Bundle(card, labels, network, front_end, answer)
 
 
+def read_preset(folder: Folder) -> Preset:
+    """The front end of a card, or of a bundle, in a folder.
+
+    Raises:
+        ConfigError: there is no card, it is wrong, or so is the file of arrays that it names.
+    """
+    return Preset(read_card(folder), _front_end(folder))
+
+
+def read_location_network(folder: Folder) -> tuple[tuple[str, ...], bytes]:
+    """The labels of a bundle, and the network that says where and when they occur.
+
+    Raises:
+        ConfigError: the bundle has no such network, or a file is not the one that the card names.
+    """
+    card = read_card(folder)
+    if card.files is None or card.files.location is None:
+        raise ConfigError(
+            f"the model {card.name} has no location model; BirdNET has one, if it was fetched by this version: "
+            "`birddask models get birdnet-v2.4`"
+        )
+    labels = parse_labels(_verified(folder, LABELS, card.files.labels), folder.place(LABELS))
+    return labels, _verified(folder, LOCATION, card.files.location)
+
+
 def read_unsealed(folder: Folder) -> tuple[ModelCard, tuple[str, ...], bytes, dict[str, Array32]]:
     """Card, labels, network and front-end arrays of a bundle that has no hashes and no known answer yet.
 
@@ -106,8 +146,7 @@ def read_unsealed(folder: Folder) -> tuple[ModelCard, tuple[str, ...], bytes, di
     if card.files is not None:
         raise ConfigError(f"{folder.place(CARD)} is sealed already; delete its `files:` section to seal it anew")
     labels = parse_labels(_content(folder, LABELS), folder.place(LABELS))
-    front_end = _arrays(folder.read(FRONT_END), folder.place(FRONT_END)) if folder.exists(FRONT_END) else {}
-    return card, labels, _content(folder, NETWORK), front_end
+    return card, labels, _content(folder, NETWORK), _front_end(folder)
 
 
 def seal(folder: Folder, answer: KnownAnswer) -> None:
@@ -122,6 +161,7 @@ def seal(folder: Folder, answer: KnownAnswer) -> None:
         labels=sha256_hex(folder.read(LABELS)),
         known_answer=sha256_hex(known),
         front_end=sha256_hex(folder.read(FRONT_END)) if folder.exists(FRONT_END) else None,
+        location=sha256_hex(folder.read(LOCATION)) if folder.exists(LOCATION) else None,
     )
     section = to_yaml(files).replace("\n", "\n  ").rstrip()
     card = f"{folder.read(CARD).decode().rstrip()}\nfiles:\n  {section}\n"
@@ -136,17 +176,31 @@ def seal(folder: Folder, answer: KnownAnswer) -> None:
     folder.publish(CARD, card.encode())
 
 
+def publish_bundle(folder: Folder, bundle: Bundle) -> None:
+    """Write a bundle whose card has no hashes yet, and seal it."""
+    folder.publish(NETWORK, bundle.network)
+    folder.publish(LABELS, "".join(f"{label}\n" for label in bundle.labels).encode())
+    if bundle.front_end:
+        folder.publish(FRONT_END, npz(bundle.front_end))
+    folder.publish(CARD, to_yaml(bundle.card).replace("files: null\n", "").encode())
+    seal(folder, bundle.known_answer)
+
+
 def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
     """Labels, one a line.
 
     Raises:
-        ConfigError: the text is not UTF-8, or a label is empty or stands twice.
+        ConfigError: the text is not UTF-8, has too many lines, or a label is empty or stands twice.
     """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{source} is not UTF-8 text; save it as UTF-8: {error}") from error
     labels = tuple(line.strip() for line in text.splitlines())
+    if len(labels) > _MOST_LABELS:
+        raise ConfigError(
+            f"{source} has {len(labels)} lines, a model at most {_MOST_LABELS} labels: one label stands in each line"
+        )
     seen: set[str] = set()
     for number, label in enumerate(labels, start=1):
         if not label or label in seen:
@@ -171,6 +225,10 @@ def _content(folder: Folder, name: str) -> bytes:
         return folder.read(name)
     except FileNotFoundError as error:
         raise ConfigError(f"the model bundle {folder.url} lacks {name}") from error
+
+
+def _front_end(folder: Folder) -> dict[str, Array32]:
+    return _arrays(folder.read(FRONT_END), folder.place(FRONT_END)) if folder.exists(FRONT_END) else {}
 
 
 def _arrays(content: bytes, source: str) -> dict[str, Array32]:

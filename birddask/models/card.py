@@ -5,10 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from birddask.documents import document, to_mapping
 from birddask.errors import ConfigError
 from birddask.fingerprint import fingerprint
 from birddask.mels.spec import NAME_CHARACTERS, MelSpec
+from birddask.models.before import Array32, MinMax, Shape, Step, apply, shape_after
+
+Layout = Literal[
+    "channel_mel_frame",
+    "mel_frame_channel",
+    "channel_frame_mel",
+    "frame_mel_channel",
+    "mel_frame",
+    "frame_mel",
+]
+Activation = Literal["sigmoid", "softmax", "none"]
+_AXES = ("channel", "mel", "frame")
 
 
 @document
@@ -18,13 +32,47 @@ class NetworkInput:
 
     Attributes:
         name: of the ONNX input.
-        layout: order of its axes after the batch.
-        before: what is done to the mels of a clip first; ``min_max`` scales each clip to [0, 1].
+        layout: order of its axes after the batch; without ``channel`` where the network has no such axis.
+        before: what is done to the mels of a clip first, step by step; ``none`` and ``min_max`` are short for no step
+            and for that one.
     """
 
     name: str
-    layout: Literal["channel_mel_frame", "mel_frame_channel"]
-    before: Literal["none", "min_max"]
+    layout: Layout
+    before: Literal["none", "min_max"] | tuple[Step, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What is done to the mels of a clip, in order."""
+        if isinstance(self.before, tuple):
+            return self.before
+        return (MinMax("min_max"),) if self.before == "min_max" else ()
+
+    def shape(self, mels: Shape) -> tuple[int, ...]:
+        """The shape of one clip in the network's input.
+
+        Args:
+            mels: (channel, mel, frame) of the store.
+
+        Raises:
+            ConfigError: mels of this shape can't be brought to the input's layout.
+        """
+        prepared = shape_after(self.steps, mels)
+        axes = self.layout.split("_")
+        if "channel" not in axes and prepared[0] != 1:
+            raise ConfigError(f"the layout {self.layout} has no place for the {prepared[0]} channels of the mels")
+        return tuple(prepared[_AXES.index(axis)] for axis in axes)
+
+    def prepared(self, mels: Array32) -> Array32:
+        """Mels as the network wants them: float32 (clip, channel, mel, frame) in, (clip, axes of the layout) out."""
+        for step in self.steps:
+            mels = apply(step, mels)
+        axes = self.layout.split("_")
+        if "channel" in axes:
+            order = [1 + _AXES.index(axis) for axis in axes]
+        else:
+            mels, order = mels[:, 0], [_AXES.index(axis) for axis in axes]
+        return np.ascontiguousarray(mels.transpose(0, *order))
 
 
 @document
@@ -38,7 +86,21 @@ class NetworkOutput:
     """
 
     name: str
-    activation: Literal["sigmoid", "softmax", "none"]
+    activation: Activation
+
+
+@document
+@dataclass(frozen=True)
+class NetworkEmbedding:
+    """The network's output (batch, width) that describes a clip by what the last layer looks at.
+
+    Attributes:
+        name: of the ONNX output.
+        width: numbers a clip.
+    """
+
+    name: str
+    width: int
 
 
 Precision = Literal["float32", "bfloat16"]
@@ -49,12 +111,18 @@ differ in the second decimal place."""
 @document
 @dataclass(frozen=True)
 class BundleFiles:
-    """SHA-256 of the other files of the bundle; ``front_end`` only where the mel spec names stored arrays."""
+    """SHA-256 of the other files of the bundle.
+
+    Attributes:
+        front_end: only where the mel spec names stored arrays.
+        location: only where there is a location model.
+    """
 
     model: str
     labels: str
     known_answer: str
     front_end: str | None = None
+    location: str | None = None
 
 
 @document
@@ -65,6 +133,7 @@ class ModelCard:
     Attributes:
         tolerance: largest difference of a probability, or of a stored mel, from the known answer.
         precision: what the network computes with; a job may change it.
+        embedding: None if the network gives none.
         files: hashes that tie the card to its bundle; None until the bundle is sealed.
     """
 
@@ -78,16 +147,19 @@ class ModelCard:
     output: NetworkOutput
     tolerance: float
     precision: Precision = "float32"
+    embedding: NetworkEmbedding | None = None
     files: BundleFiles | None = None
 
     def __post_init__(self) -> None:
         if not self.name or not set(self.name) <= NAME_CHARACTERS:
             raise ConfigError(f"the model name {self.name!r} must be of lower-case letters, digits, '.', '-' and '_'")
+        self.input.shape(self.mels.shape)
 
     @property
     def fingerprint(self) -> str:
         """A short hash of all that decides a probability."""
-        # The last bits of a known answer depend on the CPU that gave it; the model does not.
-        files = None if self.files is None else replace(self.files, known_answer="")
+        # The last bits of a known answer depend on the CPU that gave it; the model does not. Where a label occurs is
+        # asked later.
+        files = None if self.files is None else replace(self.files, known_answer="", location=None)
         decides = replace(self, title="", licence="", attribution="", source="", tolerance=0.0, files=files)
         return fingerprint(to_mapping(decides))

@@ -1,9 +1,16 @@
-"""A clip that anyone can make again, for known answers."""
+"""A clip that anyone can make again, and what a model says of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
+
+from birddask.mels.transform import prepare
+from birddask.models.bundle import KnownAnswer
+from birddask.models.card import ModelCard
+from birddask.models.session import score_unsealed
 
 
 def known_clip(sample_rate_hz: int, length_samples: int) -> NDArray[np.float32]:
@@ -15,3 +22,16 @@ def known_clip(sample_rate_hz: int, length_samples: int) -> NDArray[np.float32]:
     hum = np.sin(2 * np.pi * 180 * time_s) + 0.5 * np.sin(2 * np.pi * 1310 * time_s)
     steps = np.round(12_000 * whistle + 600 * hum)
     return (steps / 32_768).astype(np.float32)
+
+
+def known_answer(
+    card: ModelCard, labels: tuple[str, ...], network: bytes, front_end: Mapping[str, NDArray[np.float32]]
+) -> KnownAnswer:
+    """The known clip all the way through a model that has no known answer yet.
+
+    Raises:
+        ModelError: the network does not fit its card or its labels, or gives what is no probability.
+    """
+    waveform = known_clip(card.mels.clip.sample_rate_hz, card.mels.clip.length_samples)
+    mels = prepare(card.mels, front_end).mels(waveform)
+    return KnownAnswer(waveform, mels, score_unsealed(card, labels, network, mels))

@@ -6,13 +6,11 @@ import importlib.util
 from pathlib import Path
 
 from birddask.errors import ConfigError
-from birddask.mels.transform import prepare
-from birddask.models.bundle import KnownAnswer, read_bundle, read_card, read_unsealed, seal
+from birddask.models.bundle import read_bundle, read_card, read_unsealed, seal
 from birddask.models.cache import cached_models, models_folder
 from birddask.models.card import ModelCard
-from birddask.models.known_clip import known_clip
+from birddask.models.known_clip import known_answer
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
-from birddask.models.session import score_unsealed
 from birddask.storage import Folder
 
 FETCHABLE = ("birdnet-v2.4",)
@@ -67,10 +65,7 @@ def seal_bundle(folder: Folder) -> ModelCard:
         ModelError: the network does not fit its card or its labels.
     """
     card, labels, network, arrays = read_unsealed(folder)
-    clip = card.mels.clip
-    waveform = known_clip(clip.sample_rate_hz, clip.length_samples)
-    mels = prepare(card.mels, arrays).mels(waveform)
-    seal(folder, KnownAnswer(waveform, mels, score_unsealed(card, labels, network, mels)))
+    seal(folder, known_answer(card, labels, network, arrays))
     return check_bundle(folder)
 
 

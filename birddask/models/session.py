@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from birddask.errors import ModelError
 from birddask.models.bundle import Bundle
-from birddask.models.card import ModelCard, Precision
+from birddask.models.card import ModelCard, NetworkEmbedding, Precision
+from birddask.models.fit import require_fit
 
 Array32 = NDArray[np.float32]
 
@@ -67,6 +68,19 @@ _PROVIDERS: Mapping[str, _Provider] = {
 
 
 @dataclass(frozen=True)
+class Scores:
+    """What a network says of some clips.
+
+    Attributes:
+        probabilities: float32 (clip, label) in [0, 1].
+        embeddings: float32 (clip, width); of width 0 where they were not asked for.
+    """
+
+    probabilities: Array32
+    embeddings: Array32
+
+
+@dataclass(frozen=True)
 class Classifier:
     """A network ready to score; safe to use from several threads."""
 
@@ -76,19 +90,27 @@ class Classifier:
     _clips_at_once: int
 
     def probabilities(self, mels: NDArray[np.floating], offset: np.float32 = _NO_OFFSET) -> Array32:
-        """The probability of each label in each clip.
+        """The probability of each label in each clip, float32 (clip, label) in [0, 1]; otherwise as ``scores``."""
+        return self.scores(mels, offset).probabilities
+
+    def scores(
+        self, mels: NDArray[np.floating], offset: np.float32 = _NO_OFFSET, *, embeddings: bool = False
+    ) -> Scores:
+        """The probability of each label in each clip, and what the network makes of it before its last layer.
 
         Args:
             mels: (clip, channel, mel, frame), of any float type.
             offset: what they lack, see ``MelStore.offset``.
-
-        Returns:
-            float32 (clip, label) in [0, 1].
+            embeddings: whether they are asked for; the card must name the output that they are.
 
         Raises:
             ModelError: the network gave a NaN, an infinity or what is no probability, or not one score a label.
         """
-        scores = np.empty((len(mels), len(self.labels)), np.float32)
+        embedding = self.card.embedding if embeddings else None
+        scores = Scores(
+            np.empty((len(mels), len(self.labels)), np.float32),
+            np.empty((len(mels), embedding.width if embedding else 0), np.float32),
+        )
         # Widened batch by batch: a float32 copy of a whole block would cost more than reading it. What is left of other
         # clips in the last batch is scored with it and not looked at.
         batch = np.zeros((self._clips_at_once, *mels.shape[1:]), np.float32)
@@ -96,22 +118,26 @@ class Classifier:
             some = mels[start : start + self._clips_at_once]
             _widen(some, batch[: len(some)])
             batch[: len(some)] += offset
-            scores[start : start + len(some)] = self._scores(batch, len(some))
+            raw = self._run(batch, [self.card.output.name, *([embedding.name] if embedding else [])])
+            own = slice(start, start + len(some))
+            scores.probabilities[own] = self._probabilities(raw[0], len(some))
+            if embedding:
+                scores.embeddings[own] = self._embeddings(raw[1], embedding, len(some))
         return scores
 
-    def _scores(self, batch: Array32, clips: int) -> Array32:
-        """The probabilities of the first clips of a batch."""
-        if self.card.input.before == "min_max":
-            batch = _min_max(batch)
-        if self.card.input.layout == "mel_frame_channel":
-            batch = batch.transpose(0, 2, 3, 1)
+    def _run(self, batch: Array32, outputs: list[str]) -> list[NDArray[np.floating]]:
+        batch = self.card.input.prepared(batch)
         try:
-            (raw,) = self._session.run([self.card.output.name], {self.card.input.name: np.ascontiguousarray(batch)})
+            raw: list[NDArray[np.floating]] = self._session.run(outputs, {self.card.input.name: batch})
         except Exception as error:  # ONNX Runtime's own exceptions have no common base
             raise ModelError(f"the network of {self.card.name} refuses input {batch.shape}: {error}") from error
-        if raw.shape != (len(batch), len(self.labels)):
+        return raw
+
+    def _probabilities(self, raw: NDArray[np.floating], clips: int) -> Array32:
+        """The probabilities of the first clips of a batch."""
+        if raw.shape != (self._clips_at_once, len(self.labels)):
             raise ModelError(
-                f"the network of {self.card.name} gives scores of shape {raw.shape} for {len(batch)} clips, "
+                f"the network of {self.card.name} gives scores of shape {raw.shape} for {self._clips_at_once} clips, "
                 f"its bundle has {len(self.labels)} labels"
             )
         raw = raw[:clips]
@@ -125,6 +151,24 @@ class Classifier:
                 "card names the activation that makes them so"
             )
         return np.clip(probabilities, 0, 1)
+
+    def _embeddings(self, raw: NDArray[np.floating], embedding: NetworkEmbedding, clips: int) -> NDArray[np.floating]:
+        """The embeddings of the first clips of a batch."""
+        if raw.shape != (self._clips_at_once, embedding.width):
+            raise ModelError(
+                f"the network of {self.card.name} gives embeddings of shape {raw.shape} for {self._clips_at_once} "
+                f"clips, its card says {embedding.width} a clip"
+            )
+        raw = raw[:clips]
+        if not np.isfinite(raw).all():
+            raise ModelError(f"the network of {self.card.name} gave an embedding that is not a number")
+        return raw
+
+
+def available_providers() -> tuple[str, ...]:
+    """What the installed ONNX Runtime can compute with, on a machine that has what it takes."""
+    installed = onnxruntime.get_available_providers()
+    return tuple(provider for provider, known in _PROVIDERS.items() if known.name in installed)
 
 
 def start_classifier(bundle: Bundle, provider: str = CPU, precision: Precision = "float32") -> Classifier:
@@ -142,7 +186,8 @@ def start_classifier(bundle: Bundle, provider: str = CPU, precision: Precision =
     """
     classifier = _start(bundle.card, bundle.labels, bundle.network, provider, precision)
     tolerance = bundle.card.tolerance if precision == "float32" else _BFLOAT16_TOLERANCE
-    scores = classifier.probabilities(bundle.known_answer.mels[np.newaxis])[0]
+    known = classifier.scores(bundle.known_answer.mels[np.newaxis], embeddings=bundle.card.embedding is not None)
+    scores = known.probabilities[0]
     off = float(np.abs(scores - bundle.known_answer.probabilities).max())
     if not off <= tolerance:
         raise ModelError(
@@ -155,11 +200,13 @@ def start_classifier(bundle: Bundle, provider: str = CPU, precision: Precision =
 def score_unsealed(card: ModelCard, labels: tuple[str, ...], network: bytes, mels: Array32) -> Array32:
     """What a network that has no known answer yet says of one clip's mels: float32 (label,)."""
     classifier = _start(card, labels, network, CPU, "float32")
-    scores: Array32 = classifier.probabilities(mels[np.newaxis])[0]
+    known = classifier.scores(mels[np.newaxis], embeddings=card.embedding is not None)
+    scores: Array32 = known.probabilities[0]
     return scores
 
 
 def _start(card: ModelCard, labels: tuple[str, ...], network: bytes, provider: str, precision: Precision) -> Classifier:
+    require_fit(card, labels, network)
     wanted = _available(provider, precision)
     options = onnxruntime.SessionOptions()
     # Parallelism is Dask's: one thread a session, so that workers do not fight for cores.
@@ -173,13 +220,6 @@ def _start(card: ModelCard, labels: tuple[str, ...], network: bytes, provider: s
         raise ModelError(f"ONNX Runtime can't load the network of {card.name}: {error}") from error
     if session.get_providers()[0] != wanted.name:  # ONNX Runtime turns to the CPU without a word
         raise ModelError(f"ONNX Runtime can't compute with {provider} on this machine; its log says why")
-    inputs = [each.name for each in session.get_inputs()]
-    outputs = [each.name for each in session.get_outputs()]
-    if inputs != [card.input.name] or card.output.name not in outputs:
-        raise ModelError(
-            f"the network of {card.name} has the inputs {inputs} and the outputs {outputs}; its card names "
-            f"{card.input.name!r} and {card.output.name!r}"
-        )
     axes = session.get_inputs()[0].shape
     return Classifier(card, labels, session, axes[0] if axes and isinstance(axes[0], int) else wanted.clips_at_once)
 
@@ -188,7 +228,7 @@ def _available(provider: str, precision: Precision) -> _Provider:
     if provider not in _PROVIDERS:
         raise ModelError(f"ONNX Runtime's provider {provider!r} is unknown here; known are {', '.join(_PROVIDERS)}")
     wanted = _PROVIDERS[provider]
-    if wanted.name not in onnxruntime.get_available_providers():
+    if provider not in available_providers():
         raise ModelError(
             f"the installed ONNX Runtime can't compute with {provider}; the package {wanted.package} can, "
             "on a machine that has what it takes, and takes the place of onnxruntime"
@@ -209,15 +249,6 @@ def _widen(mels: NDArray[np.floating], widened: Array32) -> None:
         np.take(_HALVES, mels.view(np.uint16), out=widened, mode="clip")  # the mode that needs no copy
     else:
         widened[:] = mels
-
-
-def _min_max(batch: Array32) -> Array32:
-    """Each clip scaled to [0, 1]; a constant clip becomes 0."""
-    axes = (1, 2, 3)
-    low = batch.min(axis=axes, keepdims=True)
-    span = batch.max(axis=axes, keepdims=True) - low
-    scaled: Array32 = (batch - low) / np.where(span > 0, span, np.float32(1))
-    return scaled
 
 
 def _activate(raw: Array32, activation: str) -> Array32:

@@ -26,9 +26,11 @@ _OPTIONS = {
     "CONCATENATION": tflite.ConcatenationOptions,
     "ADD": tflite.AddOptions,
     "MUL": tflite.MulOptions,
+    "SUB": tflite.SubOptions,
 }
 _DTYPES: Mapping[int, type[np.generic]] = {
     tflite.TensorType.FLOAT32: np.float32,
+    tflite.TensorType.FLOAT16: np.float16,
     tflite.TensorType.INT32: np.int32,
 }
 

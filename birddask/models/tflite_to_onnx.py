@@ -40,29 +40,29 @@ def convert_network(
     cut: str,
     cut_shape: tuple[int, int, int],
     input_name: str,
-    output_name: str,
+    outputs: Mapping[str, int],
 ) -> bytes:
-    """The operators between tensor ``cut`` and the output of the graph, as a serialised ONNX model.
+    """The operators between tensor ``cut`` and some outputs, as a serialised ONNX model.
 
     Args:
         graph: the whole network.
         cut: name of the tensor that becomes the input.
         cut_shape: its (channel, height, width); TFLite files do not say it where the batch is dynamic.
         input_name: name of the ONNX input, float32 (batch, channel, height, width).
-        output_name: name of the ONNX output, float32 (batch, labels).
+        outputs: by the name of the ONNX output, float32 (batch, width), the tensor that it is.
 
     Raises:
         ModelError: an operator on the way is not one of those that the converter knows.
     """
     network = _Network(graph, graph.tensor(cut), cut_shape, input_name)
-    for operator in _needed(graph, graph.tensor(cut)):
+    for operator in _needed(graph, graph.tensor(cut), set(outputs.values())):
         network.add(operator)
-    return network.serialise(output_name)
+    return network.serialise(outputs)
 
 
-def _needed(graph: TfliteGraph, cut: int) -> Iterator[Operator]:
-    """The operators on a path from the cut to the output, in file order, without shape arithmetic."""
-    wanted, chosen = {graph.output}, []
+def _needed(graph: TfliteGraph, cut: int, outputs: set[int]) -> Iterator[Operator]:
+    """The operators on a path from the cut to the outputs, in file order, without shape arithmetic."""
+    wanted, chosen = set(outputs), []
     for operator in reversed(graph.operators):
         if operator.kind not in _ShapeOnly and wanted.intersection(operator.outputs):
             if cut in operator.outputs:
@@ -116,16 +116,16 @@ class _Network:
             raise ModelError(f"the converter does not know the TFLite operator {operator.kind}")
         emitters[operator.kind](operator)
 
-    def serialise(self, output_name: str) -> bytes:
-        result = self._names[self._graph.output]
-        self._nodes.append(helper.make_node("Identity", [result], [output_name]))
-        labels = self._shapes[self._graph.output][0]
+    def serialise(self, outputs: Mapping[str, int]) -> bytes:
+        for name, tensor in outputs.items():
+            # Of one pixel, if it is an image: see ``_mean``.
+            self._nodes.append(helper.make_node("Flatten", [self._names[tensor]], [name]))
         model = helper.make_model(
             helper.make_graph(
                 self._nodes,
                 "network",
                 [_value_info(self._input_name, self._cut_shape)],
-                [_value_info(output_name, (labels,))],
+                [_value_info(name, self._shapes[tensor][:1]) for name, tensor in outputs.items()],
                 list(self._weights.values()),
             ),
             opset_imports=[helper.make_opsetid("", _OPSET)],

@@ -19,7 +19,7 @@ from birddask.stages.prepared import Plan, Prepared
 from birddask.storage import Folder, in_order
 from birddask.table.ledger import ENTRY, ledger_file, look_up, read_ledger, settled
 from birddask.table.parts import ClipStatus, clip_statuses
-from birddask.table.results import block_files, block_numbers
+from birddask.table.results import block_files
 from birddask.tasks import clip_table_key
 
 _EVERY_S = 300.0
@@ -87,7 +87,7 @@ def _account(prepared: Prepared, plan: Plan, entries: NDArray[np.void]) -> Accou
             f"the accounting does not add up: block {number} was planned with {plan.sizes[number]} clips, "
             f"{plan.store.folder.place(clip_table_key(number))} has {rows[wrong[0]]}"
         )
-    return account(count_recordings(plan.scans), plan.sizes, planned, block_numbers(prepared.results.folder))
+    return account(count_recordings(plan.scans), plan.sizes, planned, prepared.results.committed())
 
 
 def _entries(store: MelStore, ledger: NDArray[np.void]) -> NDArray[np.void]:

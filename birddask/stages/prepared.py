@@ -58,12 +58,17 @@ def prepare(job: Job) -> Prepared:
     folder = find_bundle(job.model, job.model_options)
     bundle = read_bundle(folder)
     card = job.fit(bundle.card)
+    if job.embeddings is not None and card.embedding is None:
+        raise ConfigError(
+            f"the model {card.name} gives no embeddings: its card names no output for them (`embedding`); take "
+            "`embeddings` out of the job file, or fetch the model anew if it was fetched by an earlier version"
+        )
     layout = job.layout(len(bundle.labels))
     if layout.kind == "wide":
         require_distinct_columns(bundle.labels)
     ref = BundleRef(folder, bundle.card.fingerprint, card.precision)
     ready_classifier(ref)
-    return Prepared(job, card, ref, Results(job.output_folder, card, layout))
+    return Prepared(job, card, ref, Results(job.output_folder, card, layout, job.embeddings))
 
 
 @dataclass(frozen=True)
@@ -132,11 +137,11 @@ class Left:
 
 @dataclass(frozen=True)
 class Committed:
-    """Which blocks of a plan are done, by one listing of each stage.
+    """Which blocks of a plan are done, by one listing of each folder.
 
     Attributes:
         made: bool (block,), its mels are committed.
-        scored: bool (block,), it has a part.
+        scored: bool (block,), it has a part, and embeddings if these are asked for.
     """
 
     made: NDArray[np.bool_]
@@ -159,7 +164,7 @@ def committed(prepared: Prepared, plan: Plan) -> Committed:
     """List what is done."""
     return Committed(
         made=_among(plan, block_numbers(plan.store.folder.child("clips"))),
-        scored=_among(plan, block_numbers(prepared.results.folder)),
+        scored=_among(plan, prepared.results.committed()),
     )
 
 

@@ -1,6 +1,6 @@
 """Folders behind fsspec URLs."""
 
-from birddask.storage.folder import Folder, absolute_url, folder_at, is_url
+from birddask.storage.folder import Folder, absolute_url, folder_at, is_url, read_file
 from birddask.storage.listing import FoundFile
 from birddask.storage.options import Options, to_options
 from birddask.storage.spool import spooled
@@ -14,6 +14,7 @@ __all__ = [
     "folder_at",
     "in_order",
     "is_url",
+    "read_file",
     "spooled",
     "to_options",
 ]

@@ -284,6 +284,20 @@ def folder_at(place: str, options: Options = "") -> Folder:
     return Folder(absolute_url(place), options)
 
 
+def read_file(place: str) -> bytes:
+    """A small file that the user names by a path or a URL.
+
+    Raises:
+        ConfigError: it can't be read.
+    """
+    base, _, name = absolute_url(place).rpartition("/")
+    try:
+        return folder_at(base or "/").read(name)
+    except (FileNotFoundError, StorageError, TransientStorageError) as error:
+        said = "there is no such file" if isinstance(error, FileNotFoundError) else error
+        raise ConfigError(f"{place} can't be read: {said}") from error
+
+
 def is_url(place: str) -> bool:
     """Whether a place is a URL rather than a path on this machine."""
     return "://" in place or "::" in place

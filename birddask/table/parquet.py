@@ -13,13 +13,19 @@ WORD = pa.dictionary(pa.int32(), pa.string())
 _METADATA_KEY = b"birddask"
 
 
-def to_bytes(table: pa.Table, metadata: Mapping[str, object]) -> bytes:
-    """A table as a Parquet file, with metadata of our own as JSON."""
+def to_bytes(table: pa.Table, metadata: Mapping[str, object], repeating: Sequence[str] | None = None) -> bytes:
+    """A table as a Parquet file.
+
+    Args:
+        table: the rows.
+        metadata: of our own, kept as JSON.
+        repeating: columns whose values repeat, for which there are dictionaries; None for all.
+    """
     if metadata:
         text = json.dumps(metadata, sort_keys=True)
         table = table.replace_schema_metadata({_METADATA_KEY: text.encode()})
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd", use_dictionary=True if repeating is None else list(repeating))
     return bytes(sink.getvalue())
 
 

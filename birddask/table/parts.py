@@ -14,6 +14,7 @@ from birddask.errors import ConfigError
 from birddask.table.parquet import TIME, WORD, read_columns, to_bytes
 
 ClipStatus = Literal["ok", "silent", "quarantined"]
+EmbeddingType = Literal["float16", "float32"]
 
 _CLIPS = pa.schema(
     [
@@ -117,6 +118,24 @@ def probabilities_file(
     """
     build = _wide if layout.kind == "wide" else _long
     return to_bytes(build(rows, probabilities, labels, layout.floor), metadata)
+
+
+def embeddings_file(
+    rows: Sequence[ClipRow],
+    embeddings: NDArray[np.float16 | np.float32],
+    metadata: Mapping[str, object],
+) -> bytes:
+    """The embeddings of one block, as lists of fixed size.
+
+    Args:
+        rows: the clips that were scored.
+        embeddings: (clip, width), in the order of ``rows``, of the type that is stored.
+        metadata: as in ``probabilities_file``.
+    """
+    columns = _identity(rows, np.arange(len(rows)))
+    numbers = pa.array(embeddings.reshape(-1))
+    columns["embedding"] = pa.FixedSizeListArray.from_arrays(numbers, embeddings.shape[1])
+    return to_bytes(pa.table(columns), metadata, IDENTITY)
 
 
 IDENTITY = ("clip", "recording", "recorder", "offset_us", "start_time")

@@ -54,7 +54,9 @@ def make(folder: Path, rows: int) -> Made:
     clip = ClipRule(48_000, 144_000, 144_000, "pad")
     card = tiny_card()
     results = Results(output, replace(card, mels=replace(card.mels, clip=clip)), PartLayout("long", 0.01))
-    results.write(Block(0, "probe", "unknown", ()), [], np.empty((0, 1), np.float32), ["none"])
+    results.write(
+        Block(0, "probe", "unknown", ()), [], np.empty((0, 1), np.float32), ["none"], np.empty((0, 0), np.float32)
+    )
     probe = part_key(Block(0, "probe", "unknown", ()))
     metadata = read_metadata(results.folder.read(probe))
     results.folder.remove(probe)

@@ -26,7 +26,9 @@ import scipy.fft  # noqa: E402
 from ai_edge_litert.interpreter import Interpreter  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
-from birddask.mels.spec import ChannelSpec, Decibels, MelFilterbank, MelSpec  # noqa: E402
+from birddask.mels.axes import MelFilterbank  # noqa: E402
+from birddask.mels.scales import Decibels  # noqa: E402
+from birddask.mels.spec import ChannelSpec, MelSpec  # noqa: E402
 from birddask.mels.transform import prepare  # noqa: E402
 from birddask.models import birdnet  # noqa: E402
 from birddask.models.bundle import read_bundle  # noqa: E402

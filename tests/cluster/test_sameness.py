@@ -16,9 +16,11 @@ def test_eight_workers_give_the_tables_of_one(tiny_bundle: Path, tmp_path: Path)
     found = []
     for workers in (1, 8):
         output = tmp_path / f"by-{workers}"
-        job = write_job(tmp_path / "job.yaml", tmp_path / "archive", output, tiny_bundle, block_mib=1)
+        job = write_job(
+            tmp_path / "job.yaml", tmp_path / "archive", output, tiny_bundle, block_mib=1, embeddings="float16"
+        )
         done = birddask("run", job, "--workers", str(workers))
         assert done.returncode == 0, done.stderr
         found.append(tables(output))
     assert found[0] == found[1]
-    assert len(found[0]) == 1 + 2 * 48
+    assert len(found[0]) == 1 + 3 * 48

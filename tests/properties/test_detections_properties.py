@@ -6,6 +6,7 @@ import math
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from fractions import Fraction
 
 import numpy as np
@@ -16,13 +17,14 @@ from hypothesis import strategies as st
 from birddask.detections import query
 from birddask.detections.found import find_results
 from birddask.detections.query import opened
-from birddask.detections.rules import Rules, Thresholds
+from birddask.detections.rules import Location, Rules, Thresholds
 from birddask.recordings.recording import Scanned
 from birddask.storage import Folder
-from tests.support.models import TINY_RATE, tiny_spec
+from tests.support.models import TINY_RATE, location_oracle, tiny_spec, write_located_bundle
 from tests.support.outputs import LONG, NOON_US, WIDE, MadeUp, Scores, recording
 
 LABELS = ("Turdus merula_Blackbird", "rain", "owl", "Owl")
+HERE, BESIDE, THERE, NOWHERE = (48.0, 11.5), (48.0, 21.5), (-33.5, 11.5), Folder("nowhere")
 _PROBABILITIES = st.sampled_from([0.0, 0.005, 0.01, 0.1, 0.25, 0.3, 0.5, 0.7, 0.95, 1.0]).map(np.float32)
 
 
@@ -35,8 +37,17 @@ class Case:
     rules: Rules
 
 
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    folder = tmp_path_factory.mktemp("models") / "located"
+    write_located_bundle(folder, LABELS)
+    return Folder(str(folder))
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
+    # Whether recordings know their position, and whether the rules give one.
+    own, given_position = draw(st.sampled_from([(None, None), (None, HERE), (True, None), (True, HERE)]))
     hop = draw(st.sampled_from([TINY_RATE, TINY_RATE // 2, TINY_RATE // 3, 3000, 7777]))
     rule = tiny_spec(hop).clip
     recordings, scores = [], {}
@@ -44,6 +55,9 @@ def cases(draw: st.DrawFn) -> Case:
         # Around midnight at the end of a month, so that a recording is in two blocks of two months.
         start = draw(st.sampled_from([None, NOON_US, NOON_US + 30 * 86_400_000_000 + 43_199_000_000]))
         row = recording(path, draw(st.floats(0.3, 4.0)), start, recorder=draw(st.sampled_from([None, "24F3"])))
+        known = [BESIDE, THERE, HERE]
+        position = draw(st.sampled_from(known if given_position is None else [*known, (None, None)]))
+        row = replace(row, about=replace(row.about, latitude_deg=position[0], longitude_deg=position[1]))
         clips = rule.clips(row.recording.frames, TINY_RATE)
         values = draw(st.lists(_PROBABILITIES, min_size=clips * len(LABELS), max_size=clips * len(LABELS)))
         matrix = np.array(values, np.float32).reshape(clips, len(LABELS))
@@ -59,6 +73,7 @@ def cases(draw: st.DrawFn) -> Case:
         species=draw(st.sampled_from([None, frozenset({"owl", "turdus merula"})])),
         smooth=hop < TINY_RATE and draw(st.booleans()),
         merge=draw(st.booleans()),
+        location=None if (own, given_position) == (None, None) else Location(NOWHERE, 0.5, given_position, bool(own)),
     )
     return Case(tuple(recordings), scores, hop, draw(st.integers(1, 5)), rules)
 
@@ -94,7 +109,8 @@ def expected(case: Case, floor: float) -> list[Detection]:
             kept = {clip: smoothed(clip, kept, hop, length) for clip in kept}
         by_label: dict[str, list[tuple[int, float]]] = defaultdict(list)
         for clip, values in sorted(kept.items()):
-            for label, value in sorted(counting(values, case.rules), key=lambda pair: pair[0]):
+            occurring = {label: value for label, value in values.items() if occurs(label, clip * hop, row, case.rules)}
+            for label, value in sorted(counting(occurring, case.rules), key=lambda pair: pair[0]):
                 by_label[label].append((clip, value))
         for label, clips in by_label.items():
             for run in runs(clips, hop, length) if case.rules.merge else [[pair] for pair in clips]:
@@ -113,6 +129,19 @@ def expected(case: Case, floor: float) -> list[Detection]:
                     )
                 )
     return sorted(found, key=lambda each: (each.site, each.recording, each.start_us, each.label))
+
+
+def occurs(label: str, offset_s: Fraction, row: Scanned, rules: Rules) -> bool:
+    if rules.location is None:
+        return True
+    known = (row.about.latitude_deg, row.about.longitude_deg)
+    position = known if rules.location.own and None not in known else rules.location.position
+    assert position is not None
+    week = -1
+    if row.recording.start_time_us is not None:
+        start = datetime.fromtimestamp((row.recording.start_time_us + microseconds(offset_s)) / 1e6, UTC)
+        week = (start.month - 1) * 4 + (1 if start.day < 8 else 2 if start.day < 15 else 3 if start.day < 22 else 4)
+    return bool(location_oracle(*position, week, len(LABELS))[LABELS.index(label)] >= rules.location.least)
 
 
 def smoothed(clip: int, kept: dict[int, dict[str, float]], hop: Fraction, length: Fraction) -> dict[str, float]:
@@ -158,7 +187,10 @@ def microseconds(seconds: Fraction) -> int:
 
 @given(cases(), st.sampled_from([WIDE, LONG, replace(LONG, floor=0.3)]), st.sampled_from([1, 1 << 20]))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-def test_detections_are_what_the_rules_say(case: Case, layout: object, batch_bytes: int) -> None:
+def test_detections_are_what_the_rules_say(bundle: Folder, case: Case, layout: object, batch_bytes: int) -> None:
+    rules = case.rules
+    if rules.location is not None:
+        rules = replace(rules, location=replace(rules.location, bundle=bundle))
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(query, "_BATCH_BYTES", batch_bytes)
         output = MadeUp(
@@ -173,7 +205,7 @@ def test_detections_are_what_the_rules_say(case: Case, layout: object, batch_byt
         output.fill()
         found = find_results(output.folder, None)
         columns = {name: name for name in Detection.__dataclass_fields__}
-        with opened(found, case.rules) as asked:
+        with opened(found, rules) as asked:
             rows = [
                 Detection(**row)
                 for _, parts in found.sites()

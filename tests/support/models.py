@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from birddask.documents import to_yaml
-from birddask.mels.spec import ChannelSpec, Decibels, MelFilterbank, MelSpec
-from birddask.models.card import ModelCard, NetworkInput, NetworkOutput
+from birddask.mels.axes import MelFilterbank
+from birddask.mels.scales import Decibels
+from birddask.mels.spec import ChannelSpec, MelSpec
+from birddask.models.card import ModelCard, NetworkEmbedding, NetworkInput, NetworkOutput
 from birddask.models.library import seal_bundle
 from birddask.plan import ClipRule
 from birddask.storage import Folder
 
 TINY = "tiny"
 TINY_RATE = 8000
+TINY_BINS = 16
 TINY_LABELS = ("wren", "robin", "owl", "frog", "rain")
 
 
@@ -27,8 +32,8 @@ def tiny_spec(hop_samples: int = TINY_RATE) -> MelSpec:
         framing="centre_zero",
         window="hann",
         spectrum="power",
-        filterbank=MelFilterbank("htk", "none", 16, 100.0, 4000.0),
-        bins=16,
+        filterbank=MelFilterbank("htk", "none", TINY_BINS, 100.0, 4000.0),
+        bins=TINY_BINS,
         scale=Decibels("decibels", 1e-10, 1.0, 80.0),
         highest_first=False,
     )
@@ -50,23 +55,70 @@ def tiny_card(name: str = TINY) -> ModelCard:
     )
 
 
-def linear_network(labels: int, shape: tuple[int, int, int], seed: int = 0) -> bytes:
-    """An ONNX network of one dense layer."""
+def linear_network(labels: int, shape: tuple[int, int, int], seed: int = 0, *, embedding: bool = False) -> bytes:
+    """An ONNX network of one dense layer; its embedding, if it has one, is the mean of each mel."""
     inputs = int(np.prod(shape))
     weights = np.random.default_rng(seed).normal(0, 4 / np.sqrt(inputs), (labels, inputs)).astype(np.float32)
     nodes = [
         helper.make_node("Flatten", ["mels"], ["flat"]),
         helper.make_node("Gemm", ["flat", "weights"], ["logits"], transB=1),
     ]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", labels])]
+    if embedding:
+        nodes.append(helper.make_node("ReduceMean", ["mels"], ["means"], axes=[3], keepdims=0))
+        nodes.append(helper.make_node("Flatten", ["means"], ["embedding"]))
+        means = ["batch", shape[0] * shape[1]]
+        outputs.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, means))
     graph = helper.make_graph(
         nodes,
         "linear",
         [helper.make_tensor_value_info("mels", TensorProto.FLOAT, ["batch", *shape])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", labels])],
+        outputs,
         [numpy_helper.from_array(weights, "weights")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     return bytes(model.SerializeToString())
+
+
+def location_weights(labels: int) -> NDArray[np.float32]:
+    """(4, label): of latitude, longitude, week, and of one."""
+    return np.random.default_rng(1).normal(0, 1, (4, labels)) * np.array([[0.1], [0.1], [1], [1]])
+
+
+def location_oracle(latitude: float, longitude: float, week: int, labels: int) -> NDArray[np.float64]:
+    """What ``location_network`` says of a place."""
+    return 0.5 + 0.5 * np.sin(np.array([latitude, longitude, week, 1]) @ location_weights(labels))
+
+
+def location_network(labels: int) -> bytes:
+    """An ONNX network in which labels come and go in waves."""
+    weights = location_weights(labels).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gemm", ["places", "weights", "bias"], ["phase"]),
+            helper.make_node("Sin", ["phase"], ["wave"]),
+            helper.make_node("Mul", ["wave", "half"], ["half_wave"]),
+            helper.make_node("Add", ["half_wave", "half"], ["occurrence"]),
+        ],
+        "location",
+        [helper.make_tensor_value_info("places", TensorProto.FLOAT, ["place", 3])],
+        [helper.make_tensor_value_info("occurrence", TensorProto.FLOAT, ["place", labels])],
+        [
+            numpy_helper.from_array(weights[:3], "weights"),
+            numpy_helper.from_array(weights[3], "bias"),
+            numpy_helper.from_array(np.float32(0.5), "half"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def write_located_bundle(folder: Path, labels: tuple[str, ...]) -> None:
+    """A sealed bundle with a location model."""
+    card = tiny_card(folder.name)
+    write_unsealed_bundle(folder, card, labels, linear_network(len(labels), card.mels.shape))
+    (folder / "location.onnx").write_bytes(location_network(len(labels)))
+    seal_bundle(Folder(str(folder)))
 
 
 def write_unsealed_bundle(folder: Path, card: ModelCard, labels: tuple[str, ...], network: bytes) -> None:
@@ -79,7 +131,7 @@ def write_unsealed_bundle(folder: Path, card: ModelCard, labels: tuple[str, ...]
 
 def write_tiny_bundle(folder: Path, seed: int = 0) -> None:
     """A sealed bundle; another seed gives another network on the same mels."""
-    card = tiny_card(folder.name)
-    network = linear_network(len(TINY_LABELS), card.mels.shape, seed)
+    card = replace(tiny_card(folder.name), embedding=NetworkEmbedding("embedding", TINY_BINS))
+    network = linear_network(len(TINY_LABELS), card.mels.shape, seed, embedding=True)
     write_unsealed_bundle(folder, card, TINY_LABELS, network)
     seal_bundle(Folder(str(folder)))

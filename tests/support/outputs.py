@@ -83,7 +83,7 @@ class MadeUp:
         """Commit the part."""
         ok = [(row, scores) for row, scores in self._clips(block) if row.status == "ok"]
         scores = np.array([each for _, each in ok], np.float32).reshape(len(ok), len(self.labels))
-        self.results.write(block, [row for row, _ in ok], scores, self.labels)
+        self.results.write(block, [row for row, _ in ok], scores, self.labels, np.empty((len(ok), 0), np.float32))
 
     def fill(self) -> None:
         """Commit everything."""

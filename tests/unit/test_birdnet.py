@@ -145,6 +145,26 @@ def test_extreme_clips_are_scored_as_litert_scores_them(
     assert_parity(litert, front_end, classifier, clips)
 
 
+@pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
+def test_embeddings_are_what_the_last_layer_of_litert_sees(
+    shared: Path, tflite_bytes: bytes, front_end: FrontEnd, classifier: Classifier
+) -> None:
+    interpreter = Interpreter(model_content=tflite_bytes, num_threads=1, experimental_preserve_all_tensors=True)
+    interpreter.allocate_tensors()
+    (tensor,) = (
+        each["index"] for each in interpreter.get_tensor_details() if each["name"] == "model/GLOBAL_AVG_POOL/Mean"
+    )
+    soundscape, _ = soundfile.read(shared / "birds/birdnet_soundscape.flac", dtype="float32", frames=6 * CLIP)
+    expected = []
+    for clip in soundscape.reshape(-1, CLIP):
+        logits_of(interpreter, clip)
+        expected.append(interpreter.get_tensor(tensor).reshape(-1).copy())
+    mels = np.stack([front_end.mels(clip) for clip in soundscape.reshape(-1, CLIP)])
+    found = classifier.scores(mels, embeddings=True).embeddings
+    assert found.shape == (6, 1024)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
 def test_the_known_answer_is_that_of_litert(litert: Interpreter, bundle: Bundle) -> None:
     expected = scipy.special.expit(logits_of(litert, bundle.known_answer.waveform).astype(np.float64))
     np.testing.assert_allclose(bundle.known_answer.probabilities, expected, rtol=0, atol=1e-5)
@@ -231,9 +251,9 @@ def test_what_is_no_tflite_file_is_refused(content: bytes) -> None:
 def test_the_cut_must_be_a_tensor_of_the_graph(tflite_bytes: bytes) -> None:
     graph = read_graph(tflite_bytes)
     with pytest.raises(ModelError, match="0 tensors are named 'nowhere'"):
-        convert_network(graph, "nowhere", (2, 96, 511), "mels", "logits")
+        convert_network(graph, "nowhere", (2, 96, 511), "mels", {"logits": graph.output})
     with pytest.raises(ModelError, match="does not know the TFLite operator"):
-        convert_network(graph, graph.tensor_names[0], (1, 1, CLIP), "mels", "logits")
+        convert_network(graph, graph.tensor_names[0], (1, 1, CLIP), "mels", {"logits": graph.output})
 
 
 def small_graph(kernel: Array32, *operators: Operator) -> TfliteGraph:
@@ -271,7 +291,7 @@ def small_graph(kernel: Array32, *operators: Operator) -> TfliteGraph:
 
 
 def run(graph: TfliteGraph, mels: Array32) -> Array32:
-    network = convert_network(graph, "mels", mels.shape[1:], "mels", "logits")
+    network = convert_network(graph, "mels", mels.shape[1:], "mels", {"logits": graph.output})
     session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
     (found,) = session.run(["logits"], {"mels": mels})
     return found
@@ -359,4 +379,4 @@ def test_padding_before_a_convolution_goes_into_it(padding: Padding) -> None:
 def test_what_the_converter_does_not_know_is_refused(operator: Operator, message: str) -> None:
     graph = small_graph(np.zeros((4, 3, 3, 3), np.float32), operator)
     with pytest.raises(ModelError, match=message):
-        convert_network(graph, "mels", (3, 9, 12), "mels", "logits")
+        convert_network(graph, "mels", (3, 9, 12), "mels", {"logits": graph.output})

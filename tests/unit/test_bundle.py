@@ -11,7 +11,7 @@ import pytest
 from birddask.errors import BirddaskError, ConfigError, ModelError
 from birddask.models.bundle import npz, parse_labels, read_bundle, read_card
 from birddask.models.cache import CACHE_VARIABLE, cached_models, find_bundle
-from birddask.models.card import BundleFiles
+from birddask.models.card import BundleFiles, NetworkEmbedding
 from birddask.models.known_clip import known_clip
 from birddask.models.library import check_bundle, get_model, known_models, seal_bundle
 from birddask.storage import Folder
@@ -66,7 +66,7 @@ def test_a_bundle_is_read_as_it_was_sealed(sealed: Path) -> None:
     bundle = read_bundle(Folder(str(sealed)))
     assert bundle.labels == TINY_LABELS
     assert bundle.network == (sealed / "model.onnx").read_bytes()
-    assert replace(bundle.card, files=None) == tiny_card()
+    assert replace(bundle.card, files=None) == replace(tiny_card(), embedding=NetworkEmbedding("embedding", 16))
     assert bundle.known_answer.waveform.shape == (8000,)
     assert bundle.known_answer.mels.shape == (1, 16, 63)
     assert bundle.known_answer.probabilities.shape == (5,)
@@ -113,9 +113,15 @@ def test_sealing_the_same_files_gives_the_same_bytes(tmp_path: Path) -> None:
         (edit("activation: sigmoid", "activation: softmax"), ModelError, "tiny scores its known clip wrongly"),
         (edit("activation: sigmoid", "activation: none"), ModelError, "not probabilities"),
         (edit("before: min_max", "before: none"), ModelError, "tiny scores its known clip wrongly"),
-        (edit("name: mels\n", "name: melz\n"), ModelError, r"has the inputs \['mels'\] .* names 'melz' and 'logits'"),
-        (edit("name: logits", "name: scores"), ModelError, r"the outputs \['logits'\]; .* 'mels' and 'scores'"),
-        (edit("channel_mel_frame", "mel_frame_channel"), ModelError, r"tiny refuses input \(4, 16, 63, 1\)"),
+        (
+            edit("name: mels\n", "name: melz\n"),
+            ModelError,
+            r"has the inputs \['mels'\] .* names \['melz'\] and \['logits'",
+        ),
+        (edit("name: logits", "name: scores"), ModelError, r"the outputs \['logits', .* and \['scores', 'emb"),
+        (edit("name: embedding", "name: features"), ModelError, r"names \['mels'\] and \['logits', 'features'\]"),
+        (edit("width: 16", "width: 17"), ModelError, r"embeddings of shape .* for . clips, its card says 17"),
+        (edit("channel_mel_frame", "mel_frame_channel"), ModelError, r"card feeds it \(any, 16, 63, 1\)"),
     ],
 )
 def test_what_is_wrong_with_a_sealed_bundle_is_said(
@@ -135,12 +141,25 @@ def test_what_is_wrong_with_a_sealed_bundle_is_said(
         (write("labels.txt", b"wren\n\nowl\n"), ConfigError, "labels.txt, line 2 is empty"),
         (write("labels.txt", "Mönchsgrasmücke\n".encode("latin-1")), ConfigError, "labels.txt is not UTF-8 text"),
         (write("labels.txt", "wren\n".encode("utf-16")), ConfigError, "labels.txt is not UTF-8 text"),
-        (write("labels.txt", b"wren\nrobin\n"), ModelError, r"scores of shape \(4, 5\) .* bundle has 2 labels"),
+        (write("labels.txt", b"wren\nrobin\n"), ModelError, r"logits \(any, 5\) .* bundle has 2 labels"),
+        (
+            write("labels.txt", b"\n".join(b"%d" % n for n in range(100_001))),
+            ConfigError,
+            "labels.txt has 100001 lines",
+        ),
         (write("labels.txt", b""), ModelError, "bundle has 0 labels"),
-        (write("model.onnx", b"something else"), ModelError, "can't load the network of tiny"),
-        (write("model.onnx", linear_network(5, (1, 16, 64))), ModelError, r"refuses input \(4, 1, 16, 63\)"),
-        (write("model.onnx", linear_network(5, (1, 8, 126))), ModelError, r"refuses input \(4, 1, 16, 63\)"),
-        (write("model.onnx", linear_network(6, (1, 16, 63))), ModelError, r"\(4, 6\) .* bundle has 5 labels"),
+        (write("model.onnx", b"something else"), ModelError, "network of tiny is not an ONNX file"),
+        (
+            write("model.onnx", linear_network(5, (1, 16, 64))),
+            ModelError,
+            r"mels \(any, 1, 16, 64\) float32; .* \(any, 1, 16, 63\)",
+        ),
+        (
+            write("model.onnx", linear_network(5, (1, 8, 126))),
+            ModelError,
+            r"mels \(any, 1, 8, 126\) float32; .* \(any, 1, 16, 63\)",
+        ),
+        (write("model.onnx", linear_network(6, (1, 16, 63))), ModelError, r"logits \(any, 6\) .* bundle has 5 labels"),
         (write("front_end.npz", b"nothing"), ConfigError, "front_end.npz is not a file of arrays"),
         (write("front_end.npz", b""), ConfigError, "front_end.npz is not a file of arrays"),
         (write_one_array, ConfigError, "front_end.npz is not a file of arrays"),

@@ -9,16 +9,9 @@ import pytest
 
 from birddask.documents import parse, parse_yaml, to_yaml
 from birddask.errors import ConfigError
-from birddask.mels.spec import (
-    ChannelSpec,
-    Decibels,
-    MelFilterbank,
-    MelSpec,
-    SquaredPower,
-    StoredArray,
-    Unscaled,
-    require_same,
-)
+from birddask.mels.axes import MelFilterbank, StoredArray
+from birddask.mels.scales import Decibels, SquaredPower, Unscaled
+from birddask.mels.spec import ChannelSpec, MelSpec, require_same
 from birddask.plan import ClipRule
 from tests.support.models import tiny_spec
 
@@ -164,7 +157,11 @@ def test_specs_that_mean_nothing_are_refused(change: Callable[[], object], messa
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("resampler: soxr_hq", "resampler: linear", "`resampler`: Input should be 'soxr_hq'"),
+        (
+            "resampler: soxr_hq",
+            "resampler: linear",
+            "`resampler`: Input should be 'soxr_hq', 'soxr_vhq' or 'sinc_hann'",
+        ),
         ("dtype: float32", "dtype: float64", "`dtype`"),
         ("dtype: float32", "dtpye: float32", "unknown key `dtpye`; did you mean `dtype`"),
         ("name: tiny-mels", "name: Tiny Mels", "spec.yaml: the mels' name 'Tiny Mels'"),

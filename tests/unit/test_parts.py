@@ -219,7 +219,9 @@ def test_any_site_is_read_back_by_pyarrow_and_duckdb(tmp_path: Path) -> None:
     scores = np.full((1, len(TINY_LABELS)), 0.5, np.float32)
     for number, site in enumerate(SITES):
         row = ClipRow(number, "a.wav", site, None, 0, None, "ok")
-        results(tmp_path).write(Block(number, site, "unknown", ()), [row], scores, TINY_LABELS)
+        results(tmp_path).write(
+            Block(number, site, "unknown", ()), [row], scores, TINY_LABELS, np.empty((1, 0), np.float32)
+        )
     found = open_probabilities(str(tmp_path)).to_table(columns=["clip", "site", "month"]).to_pylist()
     assert {each["clip"]: each["site"] for each in found} == dict(enumerate(SITES))
     assert {each["month"] for each in found} == {"unknown"}
@@ -273,7 +275,7 @@ def test_each_setting_that_changes_a_row_has_its_own_folder() -> None:
 
 def test_a_part_records_its_model_its_mels_and_the_software(tmp_path: Path) -> None:
     block = Block(0, "marsh", "2024-05", ())
-    results(tmp_path).write(block, [], np.empty((0, 4), np.float32), LABELS)
+    results(tmp_path).write(block, [], np.empty((0, 4), np.float32), LABELS, np.empty((0, 0), np.float32))
     content = results(tmp_path).folder.read(part_key(block))
     metadata = json.loads(pq.read_metadata(io.BytesIO(content)).metadata[b"birddask"])
     assert metadata["model"]["name"] == "tiny"

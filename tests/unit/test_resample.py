@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import get_args
+
 import numpy as np
 import pytest
 import soxr
 from numpy.typing import NDArray
 
 from birddask.mels.resample import input_span, resample_clip
+from birddask.mels.sinc import resample_sinc
+from birddask.mels.spec import Resampler
 from birddask.plan import ClipRule
+from tests.support.models import tiny_spec
 
 Array32 = NDArray[np.float32]
 
@@ -17,13 +26,15 @@ def noise(frames: int, seed: int = 0) -> Array32:
     return np.random.default_rng(seed).normal(0, 0.2, frames).astype(np.float32)
 
 
-def clip_of(recording: Array32, clip: int, rule: ClipRule, recording_rate_hz: int) -> Array32:
+def clip_of(
+    recording: Array32, clip: int, rule: ClipRule, recording_rate_hz: int, resampler: Resampler = "soxr_hq"
+) -> Array32:
     span = input_span(
         clip * rule.hop_samples, rule.length_samples, rule.sample_rate_hz, recording_rate_hz, len(recording)
     )
     assert 0 <= span.first_frame < span.end_frame <= len(recording)
     samples = recording[span.first_frame : span.end_frame]
-    return resample_clip(samples, span, rule.length_samples, rule.sample_rate_hz, recording_rate_hz)
+    return resample_clip(samples, span, recording_rate_hz, replace(tiny_spec(), clip=rule, resampler=resampler))
 
 
 def clip_of_whole(resampled: Array32, clip: int, rule: ClipRule) -> Array32:
@@ -31,20 +42,52 @@ def clip_of_whole(resampled: Array32, clip: int, rule: ClipRule) -> Array32:
     return np.pad(part, (0, rule.length_samples - len(part)))
 
 
+def by_soxr(recording: Array32, rate: int, new_rate: int, quality: str) -> Array32:
+    return soxr.resample(recording, rate, new_rate, quality=quality)
+
+
+WHOLE: dict[Resampler, Callable[[Array32, int, int], Array32]] = {
+    "soxr_hq": functools.partial(by_soxr, quality="HQ"),
+    "soxr_vhq": functools.partial(by_soxr, quality="VHQ"),
+    "sinc_hann": resample_sinc,
+}
+
+
+def test_every_resampler_is_tested() -> None:
+    assert set(WHOLE) == set(get_args(Resampler))
+
+
+@pytest.mark.parametrize("resampler", WHOLE)
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize(("model_rate", "length_s"), [(48_000, 3), (32_000, 5)])
-def test_every_clip_is_a_part_of_the_whole_recording_resampled(rate: int, model_rate: int, length_s: int) -> None:
+def test_every_clip_is_a_part_of_the_whole_recording_resampled(
+    rate: int, model_rate: int, length_s: int, resampler: Resampler
+) -> None:
     length = length_s * model_rate
     rule = ClipRule(model_rate, length, 2 * length // 5 + 7, "pad")
     recording = noise(round(3.01 * length_s * rate) + 1)
-    whole = soxr.resample(recording, rate, model_rate, quality="HQ")
+    whole = recording if rate == model_rate else WHOLE[resampler](recording, rate, model_rate)
     clips = rule.clips(len(recording), rate)
     assert clips >= 6
     for clip in range(clips):
-        ours = clip_of(recording, clip, rule, rate)
+        ours = clip_of(recording, clip, rule, rate, resampler)
         assert ours.shape == (length,)
         assert ours.dtype == np.float32
         np.testing.assert_allclose(ours, clip_of_whole(whole, clip, rule), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("rate", "new_rate"), [(44_100, 32_000), (22_050, 32_000), (48_000, 32_000), (32_000, 48_000)])
+def test_sinc_hann_is_the_sum_of_its_formula(rate: int, new_rate: int) -> None:
+    recording = noise(rate // 20 + 3)
+    found = resample_sinc(recording, rate, new_rate)
+    assert found.dtype == np.float32
+    assert len(found) == math.ceil(len(recording) * new_rate / rate)
+    pass_band_hz = min(rate, new_rate) * 0.99
+    for number in range(0, len(found), 7):
+        crossings = (np.arange(len(recording)) / rate - number / new_rate) * pass_band_hz
+        weights = np.where(np.abs(crossings) < 6, np.sinc(crossings) * np.cos(crossings * np.pi / 12) ** 2, 0)
+        expected = math.fsum(weights * recording * pass_band_hz / rate)
+        np.testing.assert_allclose(found[number], expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("rate", [22_000, 32_000, 44_100, 250_000])

@@ -20,7 +20,7 @@ from onnx import TensorProto, helper
 
 from birddask.errors import ModelError
 from birddask.models.bundle import Bundle, KnownAnswer, read_bundle
-from birddask.models.card import ModelCard, NetworkInput, NetworkOutput
+from birddask.models.card import ModelCard, NetworkEmbedding, NetworkInput, NetworkOutput
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
 from birddask.models.session import Classifier, score_unsealed, start_classifier
 from birddask.storage import Folder
@@ -281,3 +281,30 @@ def test_a_process_makes_each_only_once(ready: Callable[[BundleRef], object], tm
     with ThreadPoolExecutor(4) as threads:
         made = list(threads.map(ready, [ref] * 8))
     assert {id(each) for each in made} == {id(made[0])}
+
+
+def embedding_card(width: int = 16) -> ModelCard:
+    card = replace(echo_card(), embedding=NetworkEmbedding("embedding", width))
+    return replace(card, output=NetworkOutput("logits", "sigmoid"))
+
+
+def test_embeddings_are_the_output_that_the_card_names() -> None:
+    classifier = classifier_of(embedding_card(), linear_network(5, SHAPE, embedding=True), LABELS[:5])
+    mels = np.random.default_rng(0).normal(0, 1, (11, *SHAPE)).astype(np.float32)
+    scores = classifier.scores(mels, np.float32(0.5), embeddings=True)
+    np.testing.assert_allclose(scores.embeddings, (mels + 0.5).mean(axis=3)[:, 0], rtol=0, atol=1e-5)
+    assert scores.embeddings.dtype == np.float32
+    np.testing.assert_array_equal(scores.probabilities, classifier.probabilities(mels, np.float32(0.5)))
+
+
+def test_embeddings_are_given_only_where_they_are_asked_for() -> None:
+    classifier = classifier_of(embedding_card(), linear_network(5, SHAPE, embedding=True), LABELS[:5])
+    assert classifier.scores(np.zeros((3, *SHAPE), np.float32)).embeddings.shape == (3, 0)
+
+
+def test_an_embedding_that_is_not_a_number_is_an_error() -> None:
+    network = onnx.load_from_string(linear_network(5, SHAPE, embedding=True))
+    network.graph.node[-1].output[0] = "means_flat"
+    network.graph.node.append(helper.make_node("Log", ["means_flat"], ["embedding"]))
+    with pytest.raises(ModelError, match="gave an embedding that is not a number"):
+        score_unsealed(embedding_card(), LABELS[:5], network.SerializeToString(), np.full(SHAPE, -1, np.float32))

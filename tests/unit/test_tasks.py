@@ -7,11 +7,12 @@ from pathlib import Path
 
 import librosa
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from birddask.errors import ConfigError, MelsLost, MisalignedBlock
+from birddask.errors import ConfigError, MelsLost, MisalignedBlock, ModelError, StorageError
 from birddask.mels import store as mel_store
 from birddask.mels.store import MelStore
 from birddask.models.bundle import read_card
@@ -20,10 +21,10 @@ from birddask.models.ready import BundleRef
 from birddask.plan import Block, Stretch, plan_blocks
 from birddask.recordings.recording import Recording
 from birddask.storage import Folder
-from birddask.table.parts import ClipRow, PartLayout, read_clips
+from birddask.table.parts import IDENTITY, ClipRow, EmbeddingType, PartLayout, read_clips
 from birddask.table.results import Results
 from birddask.tasks import MelWork, ScoreWork, Unit, both, classify, clip_table_key, make_mels, perform
-from tests.support.models import TINY_LABELS, TINY_RATE
+from tests.support.models import TINY_BINS, TINY_LABELS, TINY_RATE
 from tests.support.sounds import chunk, fmt_chunk, noise, write_wav
 
 HEADER_BYTES = 44
@@ -63,12 +64,14 @@ class Yard:
     def blocks(self, card: ModelCard | None = None) -> list[Block]:
         return list(plan_blocks([self.recordings], (card or self.card).mels.clip, CLIPS_PER_BLOCK))
 
-    def work(self, output: str = "out", card: ModelCard | None = None) -> tuple[MelWork, ScoreWork]:
+    def work(
+        self, output: str = "out", card: ModelCard | None = None, embeddings: EmbeddingType | None = None
+    ) -> tuple[MelWork, ScoreWork]:
         card = card or self.card
         folder = Folder(str(self.root / output))
         store = MelStore(folder.child("mels"), card.mels, CLIPS_PER_BLOCK)
         ref = BundleRef(Folder(str(self.bundle)), self.card.fingerprint)
-        results = Results(folder, card, PartLayout("wide", 0.0))
+        results = Results(folder, card, PartLayout("wide", 0.0), embeddings)
         return MelWork(Folder(str(self.root / "archive")), store, ref), ScoreWork(store, results, ref)
 
     def files(self, output: str) -> dict[str, bytes]:
@@ -139,6 +142,67 @@ def test_mels_then_scores_give_the_bytes_of_both_at_once(yard: Yard, dtype: str)
         classify(score_work, block)
     assert len(yard.parts("at-once")) == 3
     assert yard.files("in-turn") == yard.files("at-once")
+
+
+def test_mels_then_scores_give_the_embeddings_of_both_at_once(yard: Yard) -> None:
+    yard.add("a.wav", noise(5.5, TINY_RATE))
+    for block in yard.blocks():
+        both(*yard.work("at-once", embeddings="float16"), block)
+        mel_work, score_work = yard.work("in-turn", embeddings="float16")
+        make_mels(mel_work, block)
+        classify(score_work, block)
+    files = yard.files("at-once")
+    assert sum(name.startswith("embeddings/") for name in files) == 2
+    assert yard.files("in-turn") == files
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_embeddings_lie_beside_the_probabilities_of_the_same_clips(yard: Yard, dtype: EmbeddingType) -> None:
+    yard.add("a.wav", np.concatenate([noise(2, TINY_RATE), np.zeros(TINY_RATE, np.int16), noise(1, TINY_RATE)]))
+    (block,) = yard.blocks()
+    mel_work, score_work = yard.work(embeddings=dtype)
+    both(mel_work, score_work, block)
+    (part,) = yard.parts()
+    key = part.relative_to(score_work.results.folder.url)
+    stored = pq.read_table(Path(score_work.results.embeddings_folder.url, key), partitioning=None)
+    assert stored.drop_columns("embedding").equals(pq.read_table(part, partitioning=None).select(IDENTITY))
+    assert stored.column("clip").to_pylist() == [0, 1, 3]
+    embeddings = np.array(stored.column("embedding").to_pylist())
+    assert (embeddings.shape, stored.schema.field("embedding").type.value_type) == (
+        (3, TINY_BINS),
+        pa.from_numpy_dtype(dtype),
+    )
+    mels = mel_work.store.read_shard(0, 4)[[0, 1, 3]]
+    low, high = mels.min(axis=(1, 2, 3), keepdims=True), mels.max(axis=(1, 2, 3), keepdims=True)
+    np.testing.assert_allclose(embeddings, ((mels - low) / (high - low)).mean(axis=3)[:, 0], rtol=0, atol=5e-4)
+
+
+def test_a_block_without_its_embeddings_is_not_committed(yard: Yard) -> None:
+    yard.add("a.wav", noise(3, TINY_RATE))
+    (block,) = yard.blocks()
+    mel_work, score_work = yard.work(embeddings="float16")
+    embeddings = Path(score_work.results.embeddings_folder.url)
+    embeddings.parent.mkdir(parents=True)
+    embeddings.touch()
+    with pytest.raises(StorageError):
+        both(mel_work, score_work, block)
+    assert yard.parts() == []
+    embeddings.unlink()
+    both(mel_work, score_work, block)
+    assert score_work.results.committed().tolist() == [0]
+
+
+def test_an_embedding_that_float16_cannot_hold_is_refused(yard: Yard, tmp_path: Path) -> None:
+    yard.add("a.wav", noise(1, TINY_RATE))
+    (block,) = yard.blocks()
+    rows = [ClipRow(0, "a.wav", "marsh", None, 0, None, "ok")]
+    scores, large = np.zeros((1, len(TINY_LABELS)), np.float32), np.full((1, TINY_BINS), 7e4, np.float32)
+    results = yard.work(embeddings="float16")[1].results
+    with pytest.raises(ModelError, match="too large for float16; write `embeddings: float32`"):
+        results.write(block, rows, scores, TINY_LABELS, large)
+    assert yard.parts() == []
+    yard.work(embeddings="float32")[1].results.write(block, rows, scores, TINY_LABELS, large)
+    assert len(yard.parts()) == 1
 
 
 def test_a_block_done_again_has_the_same_bytes(yard: Yard) -> None:

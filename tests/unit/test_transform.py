@@ -14,8 +14,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from birddask.errors import ModelError
+from birddask.mels.axes import MelFilterbank, StoredArray
 from birddask.mels.filterbank import mel_matrix
-from birddask.mels.spec import ChannelSpec, Decibels, MelFilterbank, MelSpec, SquaredPower, StoredArray, Unscaled
+from birddask.mels.scales import Decibels, SquaredPower, Unscaled
+from birddask.mels.spec import ChannelSpec, MelSpec
 from birddask.mels.transform import FrontEnd, prepare
 from birddask.models.bundle import read_card
 from birddask.models.known_clip import known_clip

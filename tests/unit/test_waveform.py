@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from birddask.mels.waveform import ClipSound, read_pieces
 from birddask.plan import ClipRule, Stretch
 from birddask.recordings.recording import Recording
 from birddask.storage import Folder
+from tests.support.models import tiny_spec
 from tests.support.sounds import noise, write_wav
 
 WAV_HEADER_BYTES = 44
@@ -63,7 +65,7 @@ def ogg(folder: Path, samples: NDArray[np.int16], rate: int) -> Recording:
 
 def sounds_of(folder: Path, recording: Recording, rule: ClipRule, first: int = 0, clips: int = 0) -> list[ClipSound]:
     clips = clips or rule.clips(recording.frames, recording.sample_rate_hz)
-    pieces = read_pieces(Folder(str(folder)), Stretch(recording, first, clips), rule)
+    pieces = read_pieces(Folder(str(folder)), Stretch(recording, first, clips), replace(tiny_spec(), clip=rule))
     return [sound for piece in pieces for sound in piece.sounds()]
 
 
@@ -182,7 +184,7 @@ def test_a_recording_that_became_shorter_is_refused(
     recording = wav(tmp_path, noise(4, 8000), 8000)
     (tmp_path / recording.path).write_bytes((tmp_path / recording.path).read_bytes()[: WAV_HEADER_BYTES + 40_000])
     monkeypatch.setattr("birddask.mels.waveform._PIECE_BYTES", piece_bytes)
-    found = read_pieces(Folder(str(tmp_path)), Stretch(recording, 0, 4), ClipRule(8000, 8000, 8000, "pad"))
+    found = read_pieces(Folder(str(tmp_path)), Stretch(recording, 0, 4), tiny_spec())
     with pytest.raises(RecordingError, match="short_read"):
         list(found)
 

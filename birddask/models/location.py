@@ -1,0 +1,66 @@
+"""Which labels occur where and when, as the location model in a bundle has it."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from birddask.errors import ModelError
+from birddask.models.bundle import read_location_network
+from birddask.storage import Folder
+
+INPUT, OUTPUT = "places", "occurrence"
+WEEKS = 48
+"""Of BirdNET's year: four in each month, from days 1, 8, 15 and 22."""
+ALL_YEAR = -1
+"""For the week: any time of the year."""
+
+
+@dataclass(frozen=True)
+class LocationModel:
+    """A network from places and weeks to how likely each label occurs."""
+
+    labels: tuple[str, ...]
+    _session: onnxruntime.InferenceSession
+
+    def occurrence(self, places: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How likely each label occurs.
+
+        Args:
+            places: (place, 3), each latitude and longitude in degrees and a week from 1 to 48, or ``ALL_YEAR``.
+
+        Returns:
+            float32 (place, label) in [0, 1].
+
+        Raises:
+            ModelError: the network gave what is no probability, or not one a label.
+        """
+        (occurrence,) = self._session.run([OUTPUT], {INPUT: places})
+        expected = (len(places), len(self.labels))
+        if occurrence.shape != expected or not ((occurrence >= 0) & (occurrence <= 1)).all():
+            raise ModelError(
+                f"the location model gave {occurrence.shape} values, expected {expected} from 0 to 1; fetch the model "
+                "anew"
+            )
+        return np.asarray(occurrence, np.float32)
+
+
+def start_location_model(labels: tuple[str, ...], network: bytes) -> LocationModel:
+    """A location model ready to be asked."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return LocationModel(labels, onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"]))
+
+
+@functools.cache
+def open_location_model(folder: Folder) -> LocationModel:
+    """The location model of a bundle, opened once a process.
+
+    Raises:
+        ConfigError: the bundle has none, or is wrong.
+    """
+    return start_location_model(*read_location_network(folder))
