@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from birddask.errors import MelsLost, MisalignedBlock, RecordingError, StorageError
-from birddask.mels.ahead import ahead
+from birddask.mels.ahead import ahead, behind
 from birddask.mels.spec import MelSpec
 from birddask.mels.store import Mels, MelStore, all_finite
 from birddask.mels.transform import FrontEnd
 from birddask.mels.waveform import ClipSound, Piece, read_pieces
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
+from birddask.models.session import Scores
 from birddask.plan import Block, Stretch
 from birddask.recordings.recording import Recording
 from birddask.storage import Folder
@@ -135,7 +136,7 @@ def classify(work: ScoreWork, block: Block) -> BlockReport:
     except MelsLost:
         work.store.folder.remove(clip_table_key(block.number))
         raise
-    _score(work, block, [rows[index] for index in ok], mels)
+    _write_part(work, block, [rows[index] for index in ok], _score(work, mels))
     return _report(block, work.store, rows, len(ok), started)
 
 
@@ -143,9 +144,11 @@ def both(mel_work: MelWork, score_work: ScoreWork, block: Block) -> BlockReport:
     """Make and commit the mels of a block, then score them from memory: the same bytes as one after the other."""
     started = time.perf_counter()
     computed = _compute(mel_work, block)
-    _commit_mels(mel_work.store, block, computed)
+    committing = behind(functools.partial(_commit_mels, mel_work.store, block, computed))
     ok = _ok_index(computed.rows)
-    _score(score_work, block, [computed.rows[index] for index in ok], _only(ok, computed.mels))
+    scores = _score(score_work, _only(ok, computed.mels))
+    committing.result()
+    _write_part(score_work, block, [computed.rows[index] for index in ok], scores)
     return _report(block, mel_work.store, computed.rows, len(ok), started)
 
 
@@ -287,11 +290,15 @@ def _read_ok_mels(store: MelStore, block: Block, ok: NDArray[np.intp]) -> Mels:
     return mels
 
 
-def _score(work: ScoreWork, block: Block, rows: list[ClipRow], mels: Mels) -> None:
+def _score(work: ScoreWork, mels: Mels) -> Scores:
     classifier = ready_classifier(work.bundle)
     with _turn(work.computing):
-        scores = classifier.scores(mels, work.store.offset, embeddings=work.results.embeddings is not None)
-    work.results.write(block, rows, scores.probabilities, classifier.labels, scores.embeddings)
+        return classifier.scores(mels, work.store.offset, embeddings=work.results.embeddings is not None)
+
+
+def _write_part(work: ScoreWork, block: Block, rows: list[ClipRow], scores: Scores) -> None:
+    labels = ready_classifier(work.bundle).labels
+    work.results.write(block, rows, scores.probabilities, labels, scores.embeddings)
 
 
 def _report(block: Block, store: MelStore, rows: list[ClipRow], scored: int, started: float) -> BlockReport:

@@ -1,10 +1,10 @@
-"""Reading ahead of whoever computes."""
+"""Reading ahead of whoever computes, and writing behind."""
 
 from __future__ import annotations
 
 import functools
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -15,9 +15,14 @@ T = TypeVar("T")
 
 
 @functools.cache
-def _readers() -> ThreadPoolExecutor:
-    """The threads that read, kept for good: to some servers each new thread is a new connection."""
-    return ThreadPoolExecutor(2 * _AHEAD, "reader")
+def _helpers() -> ThreadPoolExecutor:
+    """The threads that read and write, kept for good: to some servers each new thread is a new connection."""
+    return ThreadPoolExecutor(2 * _AHEAD, "helper")
+
+
+def behind(write: Callable[[], None]) -> Future[None]:
+    """Begin to write while the caller goes on computing; whoever depends on it waits for its result."""
+    return _helpers().submit(write)
 
 
 def ahead(iterators: Iterable[Iterator[T]]) -> Iterator[Iterator[T]]:
@@ -42,4 +47,4 @@ def _one_step_ahead(iterator: Iterator[T], first: Future[T | None]) -> Iterator[
 
 
 def _step(iterator: Iterator[T]) -> Future[T | None]:
-    return _readers().submit(next, iterator, None)
+    return _helpers().submit(next, iterator, None)

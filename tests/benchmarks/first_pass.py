@@ -73,13 +73,13 @@ def parts_of(prepared: Prepared, block: Block) -> Counter[str]:
     lap("mels")
     store.write_shard(block.number, mels)
     lap("encode and write mels")
-    probabilities = classifier.probabilities(mels, store.offset)
+    scores = classifier.scores(mels, store.offset)
     lap("network")
     rows = [
         ClipRow(clip, "card/recording.WAV", block.site, "recorder", clip * 3_000_000, None, "ok")
         for clip in range(block.clips)
     ]
-    results.write(block, rows, probabilities, classifier.labels)
+    results.write(block, rows, scores.probabilities, classifier.labels, scores.embeddings)
     lap("tables")
     return seconds
 
