@@ -61,7 +61,7 @@ def parts_of(prepared: Prepared, block: Block) -> Counter[str]:
     pieces = [
         piece
         for stretch in block.stretches
-        for piece in read_pieces(prepared.job.archive_folder, stretch, store.spec.clip)
+        for piece in read_pieces(prepared.job.archive_folder, stretch, store.spec)
     ]
     lap("read")
     sounds = [sound for piece in pieces for sound in piece.sounds()]
