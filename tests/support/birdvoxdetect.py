@@ -1,17 +1,16 @@
-"""BirdVoxDetect as its own code computes it: librosa on the whole recording, its layers in Keras on PyTorch."""
+"""BirdVoxDetect as its own code computes it: librosa on the whole recording, its layers in NumPy."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from typing import Any
 
 import librosa
 import numpy as np
-import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from birddask.models.birdvoxdetect import read_weights
+from birddask.models.birdvoxdetect_graph import Weights
+from birddask.models.known_clip import known_clip
 
 Array32 = NDArray[np.float32]
 Array64 = NDArray[np.float64]
@@ -21,54 +20,61 @@ CLIP, HOP = 37_152, 21_760
 SETS, BEFORE = 20, 12
 """Sets of 104 frames that a clip is scored by, and those before them that it only looks back on."""
 
-KERAS_WARNING = "ignore:__array__ implementation doesn't accept:DeprecationWarning"
-"""For ``pytest.mark.filterwarnings``: Keras's, on PyTorch."""
-
 
 @dataclass(frozen=True)
 class Original:
-    """The layers, to the logit of "no call"."""
+    """The layers as ``model_config`` in the file of weights lists them, in NumPy."""
 
-    model: Any
+    weights: Weights
 
-    def no_call(self, sets: list[Array64]) -> Array64:
-        """Logits of sets of 104 frames, each (120, 104)."""
-        batch = np.array(sets, np.float32)[..., np.newaxis]
-        return np.asarray(self.model.predict(batch, verbose=0), np.float64)[:, 0]
+    def no_call(self, sets: NDArray[np.floating]) -> Array64:
+        """Logits of "no call" for sets of 104 frames, (set, 120, 104)."""
+        some = [self._no_call(sets[start : start + SETS].astype(np.float32)) for start in range(0, len(sets), SETS)]
+        return np.concatenate(some).astype(np.float64)
 
     def confidences(self, recording: Array32) -> Array64:
         """Of each clip of a recording at 22,050 Hz, completed with zeros: the highest of its sets, from 0 to 1."""
         clips = 1 + max(0, -(-(len(recording) - CLIP) // HOP))
         frames = spectrogram(np.pad(recording, (0, (clips - 1) * HOP + CLIP - len(recording))))
         starts = range(0, frames.shape[1] - 103, 34)
-        percent = confidence(self.no_call([frames[:, start : start + 104] for start in starts]))
+        percent = confidence(self.no_call(np.stack([frames[:, start : start + 104] for start in starts])))
         return np.array([percent[SETS * clip + BEFORE :][:SETS].max() / 100 for clip in range(clips)])
 
+    def _no_call(self, sets: Array32) -> Array32:
+        bn = self.weights["spec_bn"]
+        image = (sets[..., np.newaxis] - bn["moving_mean"]) / np.sqrt(bn["moving_variance"] + np.float32(0.001))
+        image = pooled(self._convolved("spec_conv1", image * bn["gamma"] + bn["beta"]))
+        image = pooled(np.maximum(self._convolved("spec_conv2", image), 0))
+        image = np.maximum(self._convolved("spec_conv3", image), 0)
+        hidden = np.maximum(self._dense("spec_dense1", image.reshape(len(image), -1)), 0)
+        return self._dense("dense", hidden)[:, 0]
 
-def original(weights_file: bytes) -> Original:
-    """The layers as ``model_config`` in the file of weights lists them; skips the test where Keras is not installed."""
-    os.environ["KERAS_BACKEND"] = "torch"
-    keras = pytest.importorskip("keras")
-    weights = read_weights(weights_file)
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((120, 104, 1)),
-            layers.BatchNormalization(axis=3, epsilon=0.001, name="spec_bn"),
-            layers.Conv2D(24, (5, 5), padding="same", activation="linear", name="spec_conv1"),
-            layers.MaxPooling2D((2, 4), padding="valid"),
-            layers.Conv2D(48, (5, 5), padding="same", activation="relu", name="spec_conv2"),
-            layers.MaxPooling2D((2, 4), padding="valid"),
-            layers.Conv2D(48, (5, 5), padding="same", activation="relu", name="spec_conv3"),
-            layers.Flatten(),
-            layers.Dense(64, activation="relu", name="spec_dense1"),
-            layers.Dense(1, activation="linear", name="dense"),
-        ]
-    )
-    for layer in model.layers:
-        if layer.weights:
-            layer.set_weights([weights[layer.name][weight.name] for weight in layer.weights])
-    return Original(model)
+    def _convolved(self, layer: str, image: Array32) -> Array32:
+        kernel, bias = self.weights[layer]["kernel"], self.weights[layer]["bias"]
+        padded = np.pad(image, ((0, 0), (2, 2), (2, 2), (0, 0)))
+        around = sliding_window_view(padded, (5, 5), axis=(1, 2)).transpose(0, 1, 2, 4, 5, 3)
+        columns = around.reshape(-1, kernel[..., 0].size)
+        return (columns @ kernel.reshape(len(columns[0]), -1) + bias).reshape(*image.shape[:3], -1)
+
+    def _dense(self, layer: str, values: Array32) -> Array32:
+        return values @ self.weights[layer]["kernel"] + self.weights[layer]["bias"]
+
+
+def calls_in_noise(clips: int) -> list[Array32]:
+    """Clips with a whistle that drowns more and more in noise."""
+    whistle, generator = known_clip(RATE, CLIP), np.random.default_rng(0)
+    levels = np.geomspace(0.02, 2, clips)
+    return [
+        (np.roll(whistle, 997 * k) + generator.normal(0, level, CLIP)).astype(np.float32)
+        for k, level in enumerate(levels)
+    ]
+
+
+def pooled(image: Array32) -> Array32:
+    """The largest of 2 by 4 values; what is left over at the end is dropped."""
+    sets, mels, frames, channels = image.shape
+    whole = image[:, : mels // 2 * 2, : frames // 4 * 4]
+    return whole.reshape(sets, mels // 2, 2, frames // 4, 4, channels).max(axis=(2, 4))
 
 
 def spectrogram(recording: Array32) -> Array64:
