@@ -59,9 +59,7 @@ def parts_of(prepared: Prepared, block: Block) -> Counter[str]:
         clock = now
 
     pieces = [
-        piece
-        for stretch in block.stretches
-        for piece in read_pieces(prepared.job.archive_folder, stretch, store.spec)
+        piece for stretch in block.stretches for piece in read_pieces(prepared.job.archive_folder, stretch, store.spec)
     ]
     lap("read")
     sounds = [sound for piece in pieces for sound in piece.sounds()]
