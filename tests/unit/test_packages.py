@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from birddask.errors import ConfigError
-from birddask.packages import Wheel, download, read_members
+from birddask.packages import Sources, Wheel, download, read_members
 
 NAME, VERSION = "nestbox", "1.2.0"
 REQUIREMENT = f"{NAME}=={VERSION}"
@@ -53,6 +55,18 @@ def test_a_wheel_that_is_here_is_read_without_pip(wheel_file: Path, monkeypatch:
     monkeypatch.setattr("sys.executable", "/no/python")
     elsewhere = wheel_file.rename(wheel_file.with_name("brought on a stick.whl"))
     assert read_members(pinned(elsewhere), list(MEMBERS), elsewhere) == list(MEMBERS.values())
+
+
+def test_sources_that_are_here_are_read_by_the_same_names(tmp_path: Path) -> None:
+    path = tmp_path / f"{NAME}-{VERSION}.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in MEMBERS.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    sources = Sources(REQUIREMENT, hashlib.sha256(path.read_bytes()).hexdigest())
+    names = list(reversed(MEMBERS))
+    assert read_members(sources, names, path) == [MEMBERS[name] for name in names]
 
 
 def test_a_wheel_with_another_hash_is_refused_with_both_hashes(wheel_file: Path) -> None:

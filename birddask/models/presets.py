@@ -1,0 +1,39 @@
+"""Front ends of published models, as cards that come with the package (``birddask/presets``)."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from birddask.documents import parse, parse_yaml
+from birddask.errors import ConfigError
+from birddask.models.card import ModelCard
+
+_FOLDER = resources.files("birddask") / "presets"
+_SUFFIX = ".yaml"
+
+
+def preset_names() -> list[str]:
+    """The names of all presets, sorted."""
+    return sorted(file.name.removesuffix(_SUFFIX) for file in _FOLDER.iterdir() if file.name.endswith(_SUFFIX))
+
+
+def preset_text(name: str) -> str:
+    """The card of a preset as it is written, with what it says about how sure it is.
+
+    Raises:
+        ConfigError: there is no preset of that name.
+    """
+    known = preset_names()
+    if name not in known:
+        raise ConfigError(f"there is no preset named {name!r}; there are {', '.join(known)}")
+    return (_FOLDER / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
+
+
+def preset_card(name: str) -> ModelCard:
+    """The card of a preset: the mels that a model of its family eats, and how its network takes them.
+
+    Raises:
+        ConfigError: there is no preset of that name.
+    """
+    source = f"preset {name}"
+    return parse(ModelCard, parse_yaml(preset_text(name), source), source)
