@@ -148,8 +148,9 @@ def compare_scores(rows: Sequence[ClipRow], ours: Scored, theirs: Scored) -> Com
 def _ready(job: Job, model: str) -> tuple[MelStore, Classifier]:
     folder = find_bundle(model, job.model_options)
     card = read_card(folder)
-    store = existing_store(job.output_folder, job.fit(card).mels)
-    return store, ready_classifier(BundleRef(folder, card.fingerprint))
+    fitted = job.fit(card)
+    store = existing_store(job.output_folder, fitted.mels)
+    return store, ready_classifier(BundleRef(folder, card.fingerprint, fitted.precision))
 
 
 def _chosen(store: MelStore, clips: int) -> Iterator[tuple[list[ClipRow], Mels]]:
