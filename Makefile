@@ -55,7 +55,7 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml
 	touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[birdnet,analysis,dashboard,ssh,slurm,kubernetes]' --group test
+	$(BIN)/python -m pip install --quiet --editable '.[birdnet,analysis,dashboard,pictures,ssh,slurm,kubernetes]' --group test
 	touch $@ $(VENV)/.demo
 
 $(VENV)/.models: $(VENV)/.test

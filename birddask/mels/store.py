@@ -133,6 +133,17 @@ class MelStore:
             raise MelsLost(f"block {block}: the shard is damaged: {error}") from error
         return mels
 
+    def read_clip(self, clip: int) -> NDArray[np.float32]:
+        """The mels (channel, mel, frame) of one row of the array; reads a chunk, not the whole shard.
+
+        Raises:
+            MelsLost: they are not there.
+        """
+        mels: NDArray[np.float32] = np.asarray(self.open_array()[clip], np.float32) + self.offset
+        if not np.isfinite(mels).all():
+            raise MelsLost(f"the mels of clip {clip} are missing in {self.folder.url}; `birddask run` makes them anew")
+        return mels
+
     def open_array(self) -> zarr.Array[Any]:
         """The whole array for reading, through Zarr itself; rows never computed read as NaN."""
         return zarr.open_array(self.array_folder.url, mode="r", storage_options=self.array_folder.for_zarr() or None)

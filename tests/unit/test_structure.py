@@ -32,6 +32,7 @@ LAYERS = [
     "stages",
     "access",
     "detections",
+    "clips",
     "formats",
     "effort",
     "handover",
@@ -150,6 +151,7 @@ INNER_LAYERS = {
         "comparing",
     ],
     "detections": ["labels", "rules", "places", "found", "rows", "recordings", "steps", "query"],
+    "clips": ["find", "frequencies", "picture", "sound"],
     "formats": [
         "format",
         "spreadsheet",
@@ -169,7 +171,7 @@ INNER_LAYERS = {
 CLUSTERS = {f"clusters.{name}" for name in INNER_LAYERS["clusters"]}
 OWNERS = {
     "fsspec": {"storage.atomic", "storage.folder", "storage.listing"},
-    "soundfile": {"recordings.sndfile"},
+    "soundfile": {"recordings.sndfile", "clips.sound"},
     "soxr": {"mels.resample"},
     "scipy": {"mels.pcen", "mels.power", "stages.comparing"},
     "numba": {"mels.compiled"},
@@ -197,6 +199,8 @@ OWNERS = {
     "dask_kubernetes": {"clusters.kubernetes"},
     "kr8s": {"clusters.kubernetes"},
     "xarray": {"access"},
+    "PIL": {"clips.picture"},
+    "matplotlib": {"clips.picture"},
     "pydantic": {"documents"},
     "yaml": {"documents"},
     "typer": {"cli", "cli_models", "cli_results", "commands_results", "console"},
