@@ -57,6 +57,10 @@ class Panel:
         Image.fromarray(colours()[self.levels]).save(stream, "WEBP", quality=_QUALITY)
         return stream.getvalue()
 
+    def scaled(self, width: int, height: int) -> NDArray[np.uint8]:
+        """The levels in another size, uint8 (height, width), each the mean of those that it covers."""
+        return np.asarray(Image.fromarray(self.levels).resize((width, height), Image.Resampling.BOX), np.uint8)
+
 
 def panels(mels: NDArray[np.float32], spec: MelSpec, centres: Sequence[Centres | None]) -> tuple[Panel, ...]:
     """The channels of a clip, those of the highest frequencies first.

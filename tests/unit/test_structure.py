@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "birddask"
 LAYERS = [
     "errors",
     "fingerprint",
+    "printable",
     "documents",
     "storage",
     "packages",
@@ -48,6 +49,7 @@ LAYERS = [
     "commands_models",
     "commands",
     "commands_results",
+    "commands_look",
     "cli_models",
     "cli_results",
     "cli",
@@ -151,7 +153,7 @@ INNER_LAYERS = {
         "comparing",
     ],
     "detections": ["labels", "rules", "places", "found", "rows", "recordings", "steps", "query"],
-    "clips": ["find", "frequencies", "picture", "sound"],
+    "clips": ["extra", "find", "frequencies", "picture", "sound", "drawing", "looked_at", "figure", "terminal"],
     "formats": [
         "format",
         "spreadsheet",
@@ -200,11 +202,11 @@ OWNERS = {
     "kr8s": {"clusters.kubernetes"},
     "xarray": {"access"},
     "PIL": {"clips.picture"},
-    "matplotlib": {"clips.picture"},
+    "matplotlib": {"clips.picture", "clips.drawing", "clips.figure"},
     "pydantic": {"documents"},
     "yaml": {"documents"},
-    "typer": {"cli", "cli_models", "cli_results", "commands_results", "console"},
-    "rich": {"commands", "progress"},
+    "typer": {"cli", "cli_models", "cli_results", "commands_results", "commands_look", "console"},
+    "rich": {"commands", "commands_look", "progress", "clips.terminal"},
 }
 
 
