@@ -129,3 +129,24 @@ def show(
     from birddask.commands_results import Results
 
     commands_look.show(Results(job_file, model), recording, at, output)
+
+
+@app.command()
+def report(
+    job_file: JobFile,
+    output: Annotated[str, typer.Argument(help="HTML file, new.", metavar="OUT.html")],
+    threshold: Threshold = None,
+    thresholds: ThresholdFile = None,
+    species: SpeciesFile = None,
+    local: Annotated[bool, typer.Option("--local", help="Times of the recorders' clocks instead of UTC.")] = False,
+    model: Model = None,
+) -> None:
+    """Write a page for people: what was heard, when and where, the best clips, and what was not analysed."""
+    from birddask.clips.extra import require_pictures
+
+    require_pictures()
+    from birddask import commands_look
+    from birddask.commands_results import Choice, Results
+
+    rules = Choice(threshold, thresholds, None, species).rules()
+    commands_look.report(Results(job_file, model), rules, output, local=local)

@@ -14,11 +14,15 @@ from birddask.clips.looked_at import LookedAt
 from birddask.clips.picture import Panel, panels, time_marks
 from birddask.clips.terminal import show as show_in_terminal
 from birddask.commands_results import Results, new_place
-from birddask.detections.found import Found, results_in, scored_store
+from birddask.detections.found import Found, find_results, results_in, scored_store
+from birddask.detections.rules import Rules
 from birddask.errors import ConfigError
 from birddask.job import Job
 from birddask.mels.store import MelStore, open_store
 from birddask.outputs import read_scans, stores
+from birddask.page.analysed import Clock
+from birddask.page.build import build
+from birddask.page.render import render
 
 _LABELS_SHOWN = 8
 _TIME = re.compile(r"(?:(?:(?P<hours>\d+):)?(?P<minutes>\d+):)?(?P<seconds>\d+(?:\.\d{1,6})?)")
@@ -39,6 +43,22 @@ def show(results: Results, recording: str, at: str, output: str | None) -> None:
         raise ConfigError(f"the clip is {clip.row.status} {clip.row.reason}: it has no mels to draw")
     folder.publish(name, png(clip))
     typer.echo(f"written to {folder.place(name)}")
+
+
+def report(results: Results, rules: Rules, output: str, *, local: bool) -> None:
+    """Write the page."""
+    job = results.job()
+    found = find_results(job.output_folder, results.model)
+    folder, name = new_place(job, output)
+    content = build(job, found, rules, Clock(job.scan_rule().assumed_offset_min if local else None))
+    page = render(content)
+    folder.publish(name, page)
+    typer.echo(f"{content.heard.detections} detections of {len(content.heard.labels)} labels")
+    if not content.sounds:
+        typer.echo(f"without sound: {job.archive_folder.url} can't be reached")
+    if content.unanswered:
+        typer.echo(f"no label answers to: {', '.join(content.unanswered)} (misspelt, or nowhere in the tables)")
+    typer.echo(f"written to {folder.place(name)}, {len(page) / 1e6:.1f} MB")
 
 
 def _look(job: Job, model: str | None, path: str, at_us: int) -> LookedAt:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from birddask.mels.waveform import read_pieces
 from birddask.plan import ClipRule, Stretch
+from birddask.recordings.reader import require_unchanged
 from birddask.recordings.recording import Recording
 from birddask.storage import Folder
 
@@ -40,10 +41,11 @@ def clip_sound(archive: Folder, recording: Recording, number: int, rule: ClipRul
     """The sound of the clip with this number in a recording, resampled as for the model.
 
     Raises:
-        RecordingError: the recording can't be read.
+        RecordingError: the recording can't be read, or was changed since it was scanned.
         FileNotFoundError: it is not there any more.
         StorageError, TransientStorageError: the archive can't be reached.
     """
+    require_unchanged(archive, recording)
     (piece,) = read_pieces(archive, Stretch(recording, number, 1), rule)
     (sound,) = piece.sounds()
     return encoded(sound.waveform, rule.sample_rate_hz)

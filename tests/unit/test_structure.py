@@ -41,6 +41,7 @@ LAYERS = [
     "schedule",
     "survey",
     "survey_report",
+    "page",
     "progress",
     "demo",
     "brake",
@@ -168,6 +169,7 @@ INNER_LAYERS = {
         "darwin_core",
         "about",
     ],
+    "page": ["heard", "analysed", "best", "charts", "content", "build", "render"],
     "handover": ["files", "http_endpoint", "sqlite_file", "deliver"],
 }
 CLUSTERS = {f"clusters.{name}" for name in INNER_LAYERS["clusters"]}
@@ -202,7 +204,8 @@ OWNERS = {
     "kr8s": {"clusters.kubernetes"},
     "xarray": {"access"},
     "PIL": {"clips.picture"},
-    "matplotlib": {"clips.picture", "clips.drawing", "clips.figure"},
+    "matplotlib": {"clips.picture", "clips.drawing", "clips.figure", "page.charts"},
+    "jinja2": {"page.render"},
     "pydantic": {"documents"},
     "yaml": {"documents"},
     "typer": {"cli", "cli_models", "cli_results", "commands_results", "commands_look", "console"},
