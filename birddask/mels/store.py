@@ -139,9 +139,13 @@ class MelStore:
         Raises:
             MelsLost: they are not there.
         """
-        mels: NDArray[np.float32] = np.asarray(self.open_array()[clip], np.float32) + self.offset
+        lost = f"the mels of clip {clip} are not in {self.folder.url}; `birddask run` makes them anew"
+        try:
+            mels: NDArray[np.float32] = np.asarray(self.open_array()[clip], np.float32) + self.offset
+        except (FileNotFoundError, IndexError) as error:
+            raise MelsLost(lost) from error
         if not np.isfinite(mels).all():
-            raise MelsLost(f"the mels of clip {clip} are missing in {self.folder.url}; `birddask run` makes them anew")
+            raise MelsLost(lost)
         return mels
 
     def open_array(self) -> zarr.Array[Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from birddask.clips.picture import time_marks
 from birddask.detections.found import Found, scored_store
@@ -19,12 +19,13 @@ from birddask.page.analysed import Clock, all_of, gaps_of, sites_of
 from birddask.page.best import clip_maker
 from birddask.page.charts import Axis, Chart, Row, bars, heat_map
 from birddask.page.content import Content
+from birddask.page.days import DayColumns, columns_of_days
 from birddask.page.heard import HOURS, SCORE_STEPS, Counted, Heard, Species, count_heard
 from birddask.recordings.moments import to_microseconds
 from birddask.storage import in_order
 from birddask.survey import survey
 
-_COLUMNS_OF_DAYS = 60
+Marks = Sequence[tuple[float, str]]
 
 
 def build(job: Job, found: Found, rules: Rules, clock: Clock) -> Content:
@@ -43,9 +44,8 @@ def build(job: Job, found: Found, rules: Rules, clock: Clock) -> Content:
     gaps = list(gaps_of(surveyed, clock))
     wanted = [best for species in heard.species for best in species.best]
     maker = clip_maker(job, store, wanted)
-    clips = list(in_order(maker, wanted))
-    days = heard.by_day.scored.size
-    days_a_column = -(-days // _COLUMNS_OF_DAYS)
+    clips = iter(list(in_order(maker, wanted)))
+    columns = columns_of_days(heard.by_day.scored)
     return Content(
         found=found,
         rules=rules,
@@ -56,12 +56,12 @@ def build(job: Job, found: Found, rules: Rules, clock: Clock) -> Content:
         total=all_of(efforts),
         sites=sites_of(efforts, surveyed),
         gaps=gaps,
-        clips={species.label: [clip for clip in clips if clip.best in species.best] for species in heard.species},
+        clips={species.label: list(itertools.islice(clips, len(species.best))) for species in heard.species},
         time_marks=time_marks(store.spec),
         sounds=maker.archive is not None,
-        by_hour=_activity("hour", _hours(), heard.by_hour, heard.species) if days else None,
-        by_day=_by_day(heard, days_a_column) if days > 1 else None,
-        days_a_column=days_a_column,
+        by_hour=_activity("hour", _hours(), heard.by_hour, heard.species),
+        by_day=_by_day(heard, columns),
+        columns_of_days=columns.words,
         by_score=_by_score(heard),
         best_scores=bars("best", Axis(_scores(0), heard.by_score.scored), _mark(rules)),
         made=made,
@@ -69,28 +69,24 @@ def build(job: Job, found: Found, rules: Rules, clock: Clock) -> Content:
     )
 
 
-def _activity(name: str, edges: Sequence[str], counted: Counted, species: Sequence[Species]) -> Chart | None:
-    """Of each column the share of its scored clips in which each species was heard."""
+def _activity(name: str, marks: Marks, counted: Counted, species: Sequence[Species]) -> Chart | None:
+    """Of each column the share of its scored clips in which each species was heard; None if there is none at all."""
     rows = []
     for each, heard in zip(species, counted.heard, strict=True):
-        shares = np.full(heard.shape, np.nan)
-        np.divide(heard, counted.scored, out=shares, where=counted.scored > 0)
-        rows.append(Row(each.names.common, shares, _percent(float(np.nanmax(shares, initial=0)))))
-    return heat_map(name, Axis(edges, counted.scored), rows) if rows else None
+        if heard.any():
+            shares = np.full(heard.shape, np.nan)
+            np.divide(heard, counted.scored, out=shares, where=counted.scored > 0)
+            rows.append(Row(each.names.common, shares, _percent(float(np.nanmax(shares)))))
+    return heat_map(name, Axis(marks, counted.scored), rows) if rows else None
 
 
-def _by_day(heard: Heard, wide: int) -> Chart | None:
-    """As ``_activity``, in columns of so many days."""
-    days = heard.by_day.scored.size
-    begins = np.arange(0, days, wide)
-    grouped = Counted(_summed(heard.by_day.scored, begins), _summed(heard.by_day.heard, begins))
-    dates = (heard.first_day or 0) + np.append(begins, days)
-    return _activity("day", [str(np.datetime64(int(day), "D")) for day in dates], grouped, heard.species)
-
-
-def _summed(counts: NDArray[np.int64], begins: NDArray[np.intp]) -> NDArray[np.int64]:
-    sums: NDArray[np.int64] = np.add.reduceat(counts, begins, axis=-1)
-    return sums
+def _by_day(heard: Heard, columns: DayColumns) -> Chart | None:
+    """As ``_activity``; None if all is of one day."""
+    scored = heard.by_day.scored
+    if scored.size < 2:
+        return None
+    counted = Counted(columns.summed(scored), columns.summed(heard.by_day.heard))
+    return _activity("day", columns.marks(heard.first_day or 0, scored), counted, heard.species)
 
 
 def _by_score(heard: Heard) -> Chart | None:
@@ -106,12 +102,13 @@ def _by_score(heard: Heard) -> Chart | None:
     return heat_map("score", Axis(_scores(lowest), all_scores[lowest:]), rows)
 
 
-def _hours() -> list[str]:
-    return [f"{hour}:00" for hour in range(HOURS + 1)]
+def _hours() -> Marks:
+    return [(hour, f"{hour}:00") for hour in range(0, HOURS + 1, 3)]
 
 
-def _scores(lowest: int) -> list[str]:
-    return [f"{step / SCORE_STEPS:.2f}" for step in range(lowest, SCORE_STEPS + 1)]
+def _scores(lowest: int) -> Marks:
+    """From the lowest column to 1, at tenths."""
+    return [(step - lowest, f"{step / SCORE_STEPS:.1f}") for step in range(lowest + lowest % 2, SCORE_STEPS + 1, 2)]
 
 
 def _mark(rules: Rules) -> float | None:

@@ -11,7 +11,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from birddask.clips.drawing import plain_text
@@ -42,11 +42,11 @@ class Axis:
     """Columns of a chart.
 
     Attributes:
-        edges: in words, one more than columns.
+        marks: places, counted in columns, with what stands there; as many of them are written as have room.
         clips: int64 (column,), drawn as bars.
     """
 
-    edges: Sequence[str]
+    marks: Sequence[tuple[float, str]]
     clips: NDArray[np.int64]
 
 
@@ -66,16 +66,16 @@ class Row:
 
 @dataclass(frozen=True)
 class _Size:
-    """Of a screen: ``letters`` of a name and ``ticks`` of an axis have room."""
+    """Of a screen: ``letters`` of a name and ``marks`` of an axis have room."""
 
     name: str
     width_points: float
     font_points: float
     letters: int
-    ticks: int
+    marks: int
 
 
-_WIDE = _Size("wide", 640, 8.5, 34, 12)
+_WIDE = _Size("wide", 640, 8.5, 34, 9)
 _NARROW = _Size("narrow", 266, 7.5, 18, 4)
 
 
@@ -92,9 +92,11 @@ def bars(name: str, axis: Axis, mark: float | None) -> Chart:
         figure = _figure(size, _BARS_ALONE_POINTS)
         axes = figure.add_subplot()
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylim(0.8, 2 * max(1, int(axis.clips.max(initial=0))))
         _draw_bars(axes, axis)
-        _draw_edges(axes, axis, size)
+        _draw_marks(axes, axis, size)
         if mark is not None:
             axes.axvline(mark, color=_INK, linewidth=1, linestyle=(0, (3, 2)))
         return figure
@@ -132,7 +134,7 @@ def heat_map(name: str, axis: Axis, rows: Sequence[Row]) -> Chart:
         for axes in (below, right):
             axes.tick_params(axis="y", length=0)
             _plain(axes)
-        _draw_edges(below, axis, size)
+        _draw_marks(below, axis, size)
         return figure
 
     return _drawn(name, draw)
@@ -159,11 +161,10 @@ def _draw_bars(axes: Axes, axis: Axis) -> None:
     _plain(axes)
 
 
-def _draw_edges(axes: Axes, axis: Axis, size: _Size) -> None:
-    columns = len(axis.clips)
-    places = range(0, columns + 1, -(-columns // size.ticks))
-    axes.set_xlim(0, columns)
-    axes.set_xticks(list(places), [axis.edges[place] for place in places])
+def _draw_marks(axes: Axes, axis: Axis, size: _Size) -> None:
+    shown = axis.marks[:: -(-len(axis.marks) // size.marks)]
+    axes.set_xlim(0, len(axis.clips))
+    axes.set_xticks([place for place, _ in shown], [text for _, text in shown])
     _plain(axes)
 
 

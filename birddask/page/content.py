@@ -40,8 +40,8 @@ class Content:
         clips: by label.
         time_marks: below each spectrogram.
         sounds: whether the archive could be reached.
-        by_day: None where all is of one day, or of no known one.
-        days_a_column: in ``by_day``.
+        by_hour: None where nothing was heard at a known time; likewise ``by_day``, and where all is of one day.
+        columns_of_days: how to read those of ``by_day``.
     """
 
     found: Found
@@ -58,7 +58,7 @@ class Content:
     sounds: bool
     by_hour: Chart | None
     by_day: Chart | None
-    days_a_column: int
+    columns_of_days: str
     by_score: Chart | None
     best_scores: Chart
     made: datetime

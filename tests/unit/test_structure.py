@@ -169,7 +169,7 @@ INNER_LAYERS = {
         "darwin_core",
         "about",
     ],
-    "page": ["heard", "analysed", "best", "charts", "content", "build", "render"],
+    "page": ["heard", "analysed", "best", "charts", "content", "days", "build", "render"],
     "handover": ["files", "http_endpoint", "sqlite_file", "deliver"],
 }
 CLUSTERS = {f"clusters.{name}" for name in INNER_LAYERS["clusters"]}

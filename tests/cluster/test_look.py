@@ -1,13 +1,18 @@
-"""A look at stored mels, drawn to a file and to the terminal."""
+"""A look at results: stored mels drawn to a file and to the terminal, and the page of all that was heard."""
 
 from __future__ import annotations
 
+import base64
+import html
 import io
-import shutil
+import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+import yaml
 from distributed import Client
 from PIL import Image
 from rich.console import Console
@@ -28,16 +33,63 @@ HOSTILE = 'ridge/$\\frac{1}$ <b>"x",\'\n🦉.wav'
 
 
 @pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path, client: Client) -> Path:
-    """A job whose archive is gone."""
-    folder = tmp_path_factory.mktemp("show")
+def whole_job(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path, client: Client) -> Path:
+    """A job that ran."""
+    folder = tmp_path_factory.mktemp("look")
     write_wav(folder / "archive" / HOSTILE, noise(3.5, TINY_RATE, 1), TINY_RATE)
     write_wav(folder / "archive/ridge/silent.wav", np.zeros(TINY_RATE, np.int16), TINY_RATE)
     (folder / "archive/ridge/empty.wav").touch()
     job = write_job(folder / "job.yaml", folder / "archive", folder / "out", tiny_bundle)
     assert run(prepare(read_job_file(job)), Control(lambda: client)).complete
-    shutil.rmtree(folder / "archive")
     return job
+
+
+@pytest.fixture(scope="module")
+def job(whole_job: Path) -> Path:
+    """The same without its archive."""
+    wanted = yaml.safe_load(whole_job.read_text())
+    return write_job(whole_job.parent / "gone.yaml", whole_job.parent / "gone", wanted["output"], wanted["model"])
+
+
+def words_of(page: str) -> str:
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<(style|svg)\b.*?</\1>|<[^>]*>", " ", page, flags=re.DOTALL)))
+
+
+def test_the_page_counts_as_status_does(whole_job: Path, tmp_path: Path) -> None:
+    done = birddask("report", whole_job, tmp_path / "out.html", "--threshold", "0", "--local")
+    assert done.returncode == 0, done.stderr
+    assert f"written to {tmp_path}/out.html" in done.stdout
+    words = words_of((tmp_path / "out.html").read_text())
+    standing = json.loads(birddask("status", whole_job, "--json").stdout)
+    files, clips = standing["recordings"], standing["scores"]
+    assert f"{files['found']} files were found: {files['usable']} recordings of" in words
+    assert f"{files['quarantined']} were damaged, {files['ignored']} were ignored" in words
+    assert f"Of {clips['clips_planned']} clips {clips['clips_done']} were listened to" in words
+    assert f"{clips['clips_silent']} hold no sound at all, {clips['clips_quarantined']} could not" in words
+    assert f"{clips['clips_pending']} wait" in words
+    assert "empty 1 the file has no bytes" in words
+    assert "of those that do not state their offset from UTC, the job file does: +00:00" in words
+
+
+def test_the_sounds_of_the_page_are_those_of_the_archive(whole_job: Path, tmp_path: Path) -> None:
+    assert birddask("report", whole_job, tmp_path / "out.html", "--threshold", "0").returncode == 0
+    page = (tmp_path / "out.html").read_text()
+    sounds = re.findall(r'<audio[^>]* src="data:audio/ogg;base64,([^"]*)"', page)
+    assert len(sounds) == len(TINY_LABELS)
+    assert page.count("data:image/webp") == len(sounds)
+    recorded = noise(3.5, TINY_RATE, 1).astype(np.float64)
+    starts = [int(second) for second in re.findall(r"\.wav at 00:00:0(\d)\b", page)]
+    for content, start_s in zip(sounds, starts, strict=True):
+        heard, rate_hz = soundfile.read(io.BytesIO(base64.b64decode(content)))
+        assert rate_hz == TINY_RATE
+        expected = recorded[start_s * TINY_RATE :][:TINY_RATE]
+        assert np.corrcoef(heard[: len(expected)], expected)[0, 1] > 0.9
+
+
+def test_the_page_says_that_the_archive_is_gone(job: Path, tmp_path: Path) -> None:
+    done = birddask("report", job, tmp_path / "out.html")
+    assert done.returncode == 0, done.stderr
+    assert f"without sound: {job.parent}/gone can't be reached" in done.stdout
 
 
 def test_a_clip_is_drawn_in_the_terminal(job: Path) -> None:
@@ -50,7 +102,7 @@ def test_a_clip_is_drawn_in_the_terminal(job: Path) -> None:
 
 
 def test_a_clip_is_drawn_into_a_file(job: Path, tmp_path: Path) -> None:
-    path = str(job.parent / "archive" / HOSTILE)
+    path = str(job.parent / "gone" / HOSTILE)
     done = birddask("show", job, path, "--output", tmp_path / "clip.png")
     assert done.returncode == 0, done.stderr
     assert not done.stderr
