@@ -125,6 +125,7 @@ def heat_map(name: str, axis: Axis, rows: Sequence[Row]) -> Chart:
         above.tick_params(labelbottom=False, bottom=False)
         scaled = np.ma.masked_invalid(values / np.maximum(highest, _LEAST)[:, None])
         below.pcolormesh(scaled, cmap=_shades(), vmin=0, vmax=1)
+        below.hlines(range(len(rows) + 1), 0, len(axis.clips), color=_FAINT, linewidth=0.4)
         for column in np.flatnonzero(axis.clips == 0).tolist():
             below.axvspan(column, column + 1, color=_FAINT, linewidth=0)
         below.invert_yaxis()

@@ -24,7 +24,7 @@ SITES_SHOWN = 12
 
 @dataclass(frozen=True)
 class Cell:
-    """Clips of a species at a site; ``shade`` is their share of the site's, against the highest of the species."""
+    """Clips of a species at a site; ``shade``, from 0 to 1, grows with their share of the site's clips."""
 
     clips: int
     shade: float
@@ -91,11 +91,13 @@ class Content:
         """Scored clips of the sites that are shown, and of all others together if there are others."""
         return _with_others(self.heard.by_site.scored)
 
-    def site_cells(self, species: int) -> list[Cell]:
-        """The cells of a species, for the same sites."""
-        clips = _with_others(self.heard.by_site.heard[species])
-        shares = [heard / scored for heard, scored in zip(clips, self.site_clips(), strict=True)]
-        return [Cell(heard, share / max(shares)) for heard, share in zip(clips, shares, strict=True)]
+    def site_rows(self) -> list[list[Cell]]:
+        """For each species its cells for the same sites."""
+        clips = np.array([_with_others(row) for row in self.heard.by_site.heard])
+        shares = clips / np.array(self.site_clips())
+        # A root, so that rare species show beside common ones.
+        shades = np.sqrt(shares / shares.max())
+        return [list(map(Cell, *row)) for row in zip(clips.tolist(), shades.tolist(), strict=True)]
 
 
 def _with_others(clips: NDArray[np.int64]) -> list[int]:
