@@ -17,10 +17,13 @@ from distributed import Client
 from PIL import Image
 from rich.console import Console
 
+from birddask import commands_look
 from birddask.clips.looked_at import LookedAt, clock
 from birddask.clips.picture import Mark, Panel
 from birddask.clips.terminal import show
+from birddask.commands_results import Results
 from birddask.engine import Control
+from birddask.errors import ConfigError
 from birddask.job import read_job_file
 from birddask.stages.blocks import run
 from birddask.stages.prepared import prepare
@@ -123,22 +126,21 @@ def test_a_silent_clip_has_nothing_to_draw(job: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("recording", "at", "output", "model", "complaint"),
     [
-        (["ridge/none.wav"], "no usable recording 'ridge/none.wav'"),
-        (["ridge/empty.wav"], "quarantined: empty"),
-        ([HOSTILE, "--at", "4:20"], "3.5 s long"),
-        ([HOSTILE, "--at", "soon"], "no time in a recording; write 00:12:30"),
-        ([HOSTILE, "--output", "clip.jpeg"], "ends with .png"),
-        ([HOSTILE, "--model", "birdnet"], "name one model"),
+        ("ridge/none.wav", "0", None, None, "no usable recording 'ridge/none.wav'"),
+        ("ridge/empty.wav", "0", None, None, "quarantined: empty"),
+        (HOSTILE, "4:20", None, None, r"3\.5 s long"),
+        (HOSTILE, "-1", None, None, "no time in a recording; write 00:12:30"),
+        (HOSTILE, "0", "clip.jpeg", None, r"ends with \.png"),
+        (HOSTILE, "0", None, "birdnet", "name one model"),
     ],
 )
-def test_a_mistake_gets_one_clear_message(arguments: list[str], complaint: str, job: Path) -> None:
-    done = birddask("show", job, *arguments)
-    assert done.returncode == 2, done.stdout
-    assert done.stderr.startswith("error: ")
-    assert complaint in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_mistake_gets_one_clear_message(
+    recording: str, at: str, output: str | None, model: str | None, complaint: str, job: Path
+) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        commands_look.show(Results(str(job), model), recording, at, output)
 
 
 def test_colours_are_used_where_there_are_some() -> None:
