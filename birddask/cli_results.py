@@ -138,6 +138,10 @@ def report(
     threshold: Threshold = None,
     thresholds: ThresholdFile = None,
     species: SpeciesFile = None,
+    lat: Latitude = None,
+    lon: Longitude = None,
+    own_position: OwnPosition = False,
+    location_threshold: Occurrence = LEAST_OCCURRENCE,
     local: Annotated[bool, typer.Option("--local", help="Times of the recorders' clocks instead of UTC.")] = False,
     model: Model = None,
 ) -> None:
@@ -146,7 +150,9 @@ def report(
 
     require_pictures()
     from birddask import commands_look
-    from birddask.commands_results import Choice, Results
+    from birddask.commands_results import Choice, Results, Where
 
+    results = Results(job_file, model)
     rules = Choice(threshold, thresholds, None, species).rules()
-    commands_look.report(Results(job_file, model), rules, output, local=local)
+    narrowed = Where(lat, lon, own_position, location_threshold).narrowed(rules, results)
+    commands_look.report(results, narrowed, output, local=local)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import typer
 from rich.console import Console
 
 from birddask.clips.figure import png
@@ -14,6 +13,7 @@ from birddask.clips.looked_at import LookedAt
 from birddask.clips.picture import Panel, panels, time_marks
 from birddask.clips.terminal import show as show_in_terminal
 from birddask.commands_results import Results, new_place
+from birddask.console import say
 from birddask.detections.found import Found, find_results, results_in, scored_store
 from birddask.detections.rules import Rules
 from birddask.errors import ConfigError
@@ -42,7 +42,7 @@ def show(results: Results, recording: str, at: str, output: str | None) -> None:
     if not clip.panels:
         raise ConfigError(f"the clip is {clip.row.status} {clip.row.reason}: it has no mels to draw")
     folder.publish(name, png(clip))
-    typer.echo(f"written to {folder.place(name)}")
+    say([f"written to {folder.place(name)}"])
 
 
 def report(results: Results, rules: Rules, output: str, *, local: bool) -> None:
@@ -53,12 +53,12 @@ def report(results: Results, rules: Rules, output: str, *, local: bool) -> None:
     content = build(job, found, rules, Clock(job.scan_rule().assumed_offset_min if local else None))
     page = render(content)
     folder.publish(name, page)
-    typer.echo(f"{content.heard.detections} detections of {len(content.heard.labels)} labels")
+    say([f"{content.heard.detections} detections of {len(content.heard.labels)} labels"])
     if not content.sounds:
-        typer.echo(f"without sound: {job.archive_folder.url} can't be reached")
+        say([f"without sound: {job.archive_folder.url} can't be reached"])
     if content.unanswered:
-        typer.echo(f"no label answers to: {', '.join(content.unanswered)} (misspelt, or nowhere in the tables)")
-    typer.echo(f"written to {folder.place(name)}, {len(page) / 1e6:.1f} MB")
+        say([f"no label answers to: {', '.join(content.unanswered)} (misspelt, or nowhere in the tables)"])
+    say([f"written to {folder.place(name)}, {len(page) / 1e6:.1f} MB"])
 
 
 def _look(job: Job, model: str | None, path: str, at_us: int) -> LookedAt:

@@ -42,5 +42,8 @@ def bin_centres(spec: MelSpec, arrays: Arrays) -> tuple[Centres | None, ...]:
         full = np.flatnonzero(weights)
         lines_hz = np.arange(len(matrix)) * rate_hz / channel.n_fft
         means_hz = (lines_hz @ matrix[:, full]) / weights[full]
-        centres.append(np.interp(np.arange(channel.bins), full, means_hz))
+        kept = (
+            np.arange(channel.bins) if channel.crop is None else channel.crop.first_bin + np.arange(channel.crop.bins)
+        )
+        centres.append(np.interp(kept, full, means_hz))
     return tuple(centres)

@@ -25,6 +25,8 @@ _GAMMA = 0.7
 _QUALITY = 60
 _MARKS_HZ = (100, 200, 500, 1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000)
 _MARKS_APART = 0.12
+# For clips up to this length, a mark each.
+_TIME_STEPS_S = ((0.9, 0.1), (2.0, 0.5), (6.0, 1.0), (12.0, 2.0), (np.inf, 10.0))
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,15 @@ def panels(mels: NDArray[np.float32], spec: MelSpec, centres: Sequence[Centres |
 
 def time_marks(spec: MelSpec) -> tuple[Mark, ...]:
     """Marks of the time axis of a clip, at whole seconds or at tenths."""
-    length_s = spec.clip.length_samples / spec.clip.sample_rate_hz
-    step_s = 0.1 if length_s < 1 else 0.5 if length_s < 2 else 1 if length_s <= 6 else 2 if length_s <= 12 else 10
-    return tuple(Mark(each / length_s, f"{each:g} s") for each in np.arange(0, length_s + 1e-6, step_s).round(1))
+    rate_hz, channel = spec.clip.sample_rate_hz, spec.channels[0]
+    begin_s, length_s = 0.0, spec.clip.length_samples / rate_hz
+    if channel.crop is not None:
+        begin_s, length_s = (
+            frames * channel.hop_samples / rate_hz for frames in (channel.crop.first_frame, channel.crop.frames)
+        )
+    step_s = next(step for longest, step in _TIME_STEPS_S if length_s <= longest)
+    moments_s = step_s * np.arange(np.ceil(begin_s / step_s), np.floor((begin_s + length_s) / step_s + 1e-9) + 1)
+    return tuple(Mark((each - begin_s) / length_s, f"{each:.4g} s") for each in moments_s.tolist())
 
 
 def colours() -> NDArray[np.uint8]:

@@ -9,8 +9,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from birddask.mels.spec import MelSpec
 from birddask.mels.waveform import read_pieces
-from birddask.plan import ClipRule, Stretch
+from birddask.plan import Stretch
 from birddask.recordings.reader import require_unchanged
 from birddask.recordings.recording import Recording
 from birddask.storage import Folder
@@ -37,7 +38,7 @@ class Sound:
     slower: int
 
 
-def clip_sound(archive: Folder, recording: Recording, number: int, rule: ClipRule) -> Sound:
+def clip_sound(archive: Folder, recording: Recording, number: int, spec: MelSpec) -> Sound:
     """The sound of the clip with this number in a recording, resampled as for the model.
 
     Raises:
@@ -46,9 +47,9 @@ def clip_sound(archive: Folder, recording: Recording, number: int, rule: ClipRul
         StorageError, TransientStorageError: the archive can't be reached.
     """
     require_unchanged(archive, recording)
-    (piece,) = read_pieces(archive, Stretch(recording, number, 1), rule)
+    (piece,) = read_pieces(archive, Stretch(recording, number, 1), spec)
     (sound,) = piece.sounds()
-    return encoded(sound.waveform, rule.sample_rate_hz)
+    return encoded(sound.waveform, spec.clip.sample_rate_hz)
 
 
 def encoded(waveform: NDArray[np.float32], sample_rate_hz: int) -> Sound:

@@ -73,8 +73,8 @@ class ClipMaker:
             return clip
         try:
             recording = self.recordings[best.recording]
-            number = clip_number(self.store.spec.clip, best.start_us)
-            sound = clip_sound(self.archive, recording, number, self.store.spec.clip)
+            spec = self.store.spec
+            sound = clip_sound(self.archive, recording, clip_number(spec.clip, best.start_us), spec)
         except (KeyError, FileNotFoundError):
             return replace(clip, no_sound="the recording is not in the archive any more")
         except BirddaskError as error:

@@ -16,7 +16,7 @@ from birddask.clips.picture import panels, time_marks
 from birddask.clips.sound import encoded
 from birddask.detections.found import find_results
 from birddask.errors import ConfigError
-from birddask.mels.axes import StoredArray
+from birddask.mels.axes import Crop, StoredArray
 from birddask.outputs import planned_store, read_scans
 from birddask.table.parts import read_clips
 from birddask.tasks import clip_table_key
@@ -135,3 +135,19 @@ def test_a_sound_comes_back_louder_and_audible(rate_hz: int, slower: int) -> Non
 def test_silence_is_a_sound_too() -> None:
     heard, _ = soundfile.read(io.BytesIO(encoded(np.zeros(8000, np.float32), 8000).content))
     assert not heard.any()
+
+
+def test_a_crop_is_drawn_with_its_own_axes() -> None:
+    spec = tiny_spec()
+    (whole,) = bin_centres(spec, {})
+    cropped = replace(spec, channels=(replace(spec.channels[0], crop=Crop(4, 8, 10, 40)),))
+    (centres,) = bin_centres(cropped, {})
+    assert whole is not None
+    assert centres is not None
+    np.testing.assert_array_equal(centres, whole[4:12])
+    # Frames of 16 ms, from 0.16 s to 0.8 s.
+    marks = {mark.text: mark.place for mark in time_marks(cropped)}
+    assert marks.keys() == {"0.2 s", "0.3 s", "0.4 s", "0.5 s", "0.6 s", "0.7 s", "0.8 s"}
+    assert marks["0.4 s"] == pytest.approx((0.4 - 0.16) / 0.64)
+    (panel,) = panels(np.zeros(cropped.shape, np.float32), cropped, (centres,))
+    assert panel.levels.shape == (8, 40)

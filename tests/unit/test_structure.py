@@ -208,7 +208,7 @@ OWNERS = {
     "jinja2": {"page.render"},
     "pydantic": {"documents"},
     "yaml": {"documents"},
-    "typer": {"cli", "cli_models", "cli_results", "commands_results", "commands_look", "console"},
+    "typer": {"cli", "cli_models", "cli_results", "commands_results", "console"},
     "rich": {"commands", "commands_look", "progress", "clips.terminal"},
 }
 
