@@ -4,7 +4,7 @@ SERVERS ?= required
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench demo test test-models test-buckets test-ssh test-slurm test-deaths check clean
+.PHONY: bench demo test test-models test-buckets test-ssh test-slurm test-deaths test-browser check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/birddask demo
@@ -32,6 +32,10 @@ test-slurm: $(VENV)/.slurm
 test-deaths: $(VENV)/.deaths
 	BIRDDASK_SERVERS=$(SERVERS) $(BIN)/python -m pytest tests/deaths
 
+# The pages in a real browser without a window (Debian's chromium and chromium-driver).
+test-browser: $(VENV)/.browser
+	BIRDDASK_SERVERS=$(SERVERS) $(BIN)/python -m pytest tests/browser
+
 # Into docs/benchmarks.md, on a machine that does nothing else.
 bench: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --editable . --group benchmark
@@ -55,7 +59,7 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml
 	touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[birdnet,birdvoxdetect,analysis,dashboard,ssh,slurm,kubernetes]' --group test
+	$(BIN)/python -m pip install --quiet --editable '.[birdnet,birdvoxdetect,analysis,dashboard,pictures,ssh,slurm,kubernetes]' --group test
 	touch $@ $(VENV)/.demo
 
 $(VENV)/.models: $(VENV)/.test
@@ -79,4 +83,9 @@ $(VENV)/.slurm: $(VENV)/.test
 
 $(VENV)/.deaths: $(VENV)/.test
 	command -v ip >/dev/null || $(SUDO) apt-get install -y --no-install-recommends iproute2 || test $(SERVERS) != required
+	touch $@
+
+$(VENV)/.browser: $(VENV)/.test
+	(command -v chromium && command -v chromedriver) >/dev/null || $(SUDO) apt-get install -y --no-install-recommends chromium chromium-driver || test $(SERVERS) != required
+	$(BIN)/python -m pip install --quiet --editable . --group browser
 	touch $@

@@ -1,4 +1,4 @@
-"""The command line of what comes after a run: detections, effort, export."""
+"""The command line of what comes after a run: detections, effort, export, a look at the results."""
 
 from __future__ import annotations
 
@@ -111,3 +111,48 @@ def species(
     from birddask import commands_results as commands
 
     commands.species(model, (lat, lon), week, location_threshold)
+
+
+@app.command()
+def show(
+    job_file: JobFile,
+    recording: Annotated[str, typer.Argument(help="Its path below the archive.", metavar="RECORDING")],
+    at: Annotated[str, typer.Option(help="Time in the recording: 00:12:30, 12:30 or 750.")] = "0",
+    output: Annotated[str | None, typer.Option(help="PNG file, new; without it, draw here.")] = None,
+    model: Model = None,
+) -> None:
+    """Draw the mels of the clip at a time in a recording, with its likeliest labels; the archive is not needed."""
+    from birddask.clips.extra import require_pictures
+
+    require_pictures()
+    from birddask import commands_look
+    from birddask.commands_results import Results
+
+    commands_look.show(Results(job_file, model), recording, at, output)
+
+
+@app.command()
+def report(
+    job_file: JobFile,
+    output: Annotated[str, typer.Argument(help="HTML file, new.", metavar="OUT.html")],
+    threshold: Threshold = None,
+    thresholds: ThresholdFile = None,
+    species: SpeciesFile = None,
+    lat: Latitude = None,
+    lon: Longitude = None,
+    own_position: OwnPosition = False,
+    location_threshold: Occurrence = LEAST_OCCURRENCE,
+    local: Annotated[bool, typer.Option("--local", help="Times of the recorders' clocks instead of UTC.")] = False,
+    model: Model = None,
+) -> None:
+    """Write a page for people: what was heard, when and where, the best clips, and what was not analysed."""
+    from birddask.clips.extra import require_pictures
+
+    require_pictures()
+    from birddask import commands_look
+    from birddask.commands_results import Choice, Results, Where
+
+    results = Results(job_file, model)
+    rules = Choice(threshold, thresholds, None, species).rules()
+    narrowed = Where(lat, lon, own_position, location_threshold).narrowed(rules, results)
+    commands_look.report(results, narrowed, output, local=local)

@@ -111,7 +111,7 @@ def detections(results: Results, rules: Rules, format_name: str, output: str | N
     """Write all detections of an output."""
     job, file_format = results.job(), _format(format_name)
     found = find_results(job.output_folder, results.model)
-    folder, name = _new_place(job, output or f"detections{'' if file_format.per_recording else file_format.extension}")
+    folder, name = new_place(job, output or f"detections{'' if file_format.per_recording else file_format.extension}")
     with opened(found, rules) as query:
         written = _save(query, job, file_format, folder, name)
         unanswered = query.unanswered()
@@ -131,7 +131,7 @@ def effort(results: Results, output: str | None, *, local: bool) -> None:
     if output is None:
         typer.echo(table, nl=False)
         return
-    folder, name = _new_place(job, output)
+    folder, name = new_place(job, output)
     folder.publish(name, table)
     hours = {fate: sum(each.time_us[fate] for each in efforts) / _US_PER_H for fate in FATES}
     _say([", ".join(f"{hours[fate]:.2f} h {fate}" for fate in FATES), f"written to {folder.place(name)}"])
@@ -194,7 +194,7 @@ def _content(place: str) -> bytes:
         raise ConfigError(f"{place} can't be read: {said}") from error
 
 
-def _new_place(job: Job, place: str) -> tuple[Folder, str]:
+def new_place(job: Job, place: str) -> tuple[Folder, str]:
     """The folder and the name of a place that is to be written.
 
     Raises:

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from birddask.detections.found import Found
-from birddask.errors import ConfigError, MisalignedBlock
-from birddask.mels.store import MelStore, open_store
-from birddask.outputs import Scans, read_scans, stores
+from birddask.detections.found import Found, scored_store
+from birddask.errors import MisalignedBlock
+from birddask.mels.store import MelStore
+from birddask.outputs import Scans, read_scans
 from birddask.plan import Block, ClipRule, Stretch, plan_blocks
 from birddask.recordings.recording import UNKNOWN, Recording, Scanned
 from birddask.storage import in_order
@@ -66,7 +66,7 @@ def count_effort(found: Found, local_offset_min: int | None) -> list[Effort]:
         ConfigError: the store of the results is not there.
         MisalignedBlock: a clip table does not have a row for each planned clip.
     """
-    store = _scored_store(found)
+    store = scored_store(found)
     made = set(block_numbers(store.folder.child("clips")).tolist())
     fates_of = _FatesOf(store, made, {part.block for part in found.parts})
     totals: defaultdict[_Key, _Total] = defaultdict(_nothing)
@@ -130,16 +130,6 @@ class _FatesOf:
             return clip_statuses(self.store.folder.read(clip_table_key(block.number)))
         except FileNotFoundError:
             return None
-
-
-def _scored_store(found: Found) -> MelStore:
-    for name in stores(found.output):
-        store = open_store(found.output.child("mels", name))
-        if store.spec.fingerprint == found.mel_spec_fingerprint:
-            return store
-    raise ConfigError(
-        f"the store that {found.name} scored is not in {found.output.url}/mels; effort is counted from its clip tables"
-    )
 
 
 def _tables(scans: Scans, local_offset_min: int | None, files: Counter[_Key]) -> Iterator[_Table]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from textwrap import wrap
 
 from birddask.accounting import RecordingCounts
+from birddask.printable import printable
 from birddask.recordings.reasons import FLAGS, IGNORED, QUARANTINED
 from birddask.report import recordings_lines
 from birddask.survey import DamagedFile, Deployment, Survey
@@ -21,9 +22,8 @@ _ON_CLOCKS = (
 
 
 def survey_lines(survey: Survey) -> Iterator[str]:
-    """The page, line by line; letters that can't be printed, in names of files for example, are spelled out."""
-    for line in _lines(survey):
-        yield "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)
+    """The page, line by line."""
+    return map(printable, _lines(survey))
 
 
 def _lines(survey: Survey) -> Iterator[str]:

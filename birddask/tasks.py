@@ -21,7 +21,7 @@ from birddask.mels.waveform import ClipSound, Piece, read_pieces
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
 from birddask.models.session import Scores
 from birddask.plan import Block, Stretch
-from birddask.recordings.recording import Recording
+from birddask.recordings.reader import require_unchanged
 from birddask.storage import Folder
 from birddask.table.parts import ClipRow, clips_file, read_clips, unmeasured
 from birddask.table.results import Results
@@ -205,17 +205,8 @@ def _made(
 
 
 def _unchanged_pieces(archive: Folder, stretch: Stretch, spec: MelSpec) -> Iterator[Piece]:
-    _require_unchanged(archive, stretch.recording)
+    require_unchanged(archive, stretch.recording)
     yield from read_pieces(archive, stretch, spec)
-
-
-def _require_unchanged(archive: Folder, recording: Recording) -> None:
-    """Raise RecordingError if the file is not the one that was scanned: its header may say something else now."""
-    if recording.superseded:
-        raise RecordingError("superseded", "the file was changed and scanned again under another row")
-    size_bytes = archive.size_bytes(recording.path)
-    if size_bytes != recording.size_bytes:
-        raise RecordingError("changed", f"{size_bytes} bytes, {recording.size_bytes} when it was scanned")
 
 
 def _planned_rows(store: MelStore, block: Block) -> list[ClipRow]:

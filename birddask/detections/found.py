@@ -11,6 +11,8 @@ from urllib.parse import unquote
 
 from birddask.documents import parse
 from birddask.errors import ConfigError
+from birddask.mels.store import MelStore, open_store
+from birddask.outputs import stores
 from birddask.plan import ClipRule
 from birddask.storage import Folder
 from birddask.table.parquet import read_metadata
@@ -128,6 +130,21 @@ def read_part(output: Folder, part: Part) -> bytes:
             f"{output.place(key)} was withdrawn while it was read, by a run that makes it anew; start again when the "
             "run is over"
         ) from error
+
+
+def scored_store(found: Found) -> MelStore:
+    """The store whose mels were scored.
+
+    Raises:
+        ConfigError: it is not in the output any more.
+    """
+    for name in stores(found.output):
+        store = open_store(found.output.child("mels", name))
+        if store.spec.fingerprint == found.mel_spec_fingerprint:
+            return store
+    raise ConfigError(
+        f"the store that {found.name} scored is not in {found.output.url}/mels, and its clip tables and mels with it"
+    )
 
 
 def _chosen(there: list[str], model: str | None, folder: Folder) -> str:

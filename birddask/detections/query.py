@@ -13,6 +13,7 @@ import itertools
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -23,7 +24,7 @@ from birddask.detections.places import occurring, places_view
 from birddask.detections.recordings import used_recordings
 from birddask.detections.rows import clips_of, in_batches, rows_of
 from birddask.detections.rules import Location, Rules
-from birddask.detections.steps import MACROS, TABLES, steps
+from birddask.detections.steps import CLIPS, MACROS, TABLES, steps
 from birddask.errors import BirddaskError, ConfigError
 from birddask.models.location import open_location_model
 from birddask.outputs import read_scans
@@ -49,6 +50,7 @@ class Query:
     rules: Rules
     _connection: duckdb.DuckDBPyConnection
     _steps: str
+    _with_clips: bool
     _thresholds: dict[str, float | None] = field(default_factory=dict)
 
     def detections(self, parts: Sequence[Part], columns: Columns) -> Iterator[pa.RecordBatch]:
@@ -62,20 +64,39 @@ class Query:
         """
         selected = ", ".join(f"{sql} AS {_quoted(name)}" for name, sql in columns.items())
         with _explained():
-            bounds = self._bounds(parts)
-            self._load(parts, bounds)
-            for batch in range(len(bounds) + 1):
-                wanted = {"site": parts[0].site, "batch": batch}
-                self._connection.execute(f"CREATE OR REPLACE TABLE detections AS {self._steps}", wanted)
+            for _ in self._batches(parts):
                 # Not in the same query: what is sorted would be the columns of the format, which may be many and wide.
                 reader = self._connection.sql(f"SELECT {selected} FROM detections").to_arrow_reader(_ROWS_AT_ONCE)
                 yield pa.RecordBatch.from_pylist([], schema=reader.schema)
                 yield from reader
 
+    def work_off(self, parts: Sequence[Part], statements: Sequence[str]) -> None:
+        """Run statements on each batch of the recordings of one site; raises as ``detections``."""
+        with _explained():
+            for _ in self._batches(parts):
+                for statement in statements:
+                    self._connection.execute(statement)
+
+    def ask(self, statement: str, parameters: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
+        """The rows that a statement gives; raises as ``detections``."""
+        with _explained():
+            return self._connection.execute(statement, parameters or {}).fetchall()
+
     def unanswered(self) -> list[str]:
         """Names in the rules that no label answers to, of those that the parts read so far hold."""
         answered = {key for label in self._thresholds for key in keys_of(label)}
         return sorted(self.rules.names() - answered)
+
+    def _batches(self, parts: Sequence[Part]) -> Iterator[None]:
+        """Let one batch of recordings after the other become ``detections``, and ``clips`` if they were asked for."""
+        bounds = self._bounds(parts)
+        self._load(parts, bounds)
+        for batch in range(len(bounds) + 1):
+            wanted = {"site": parts[0].site, "batch": batch}
+            self._connection.execute(f"CREATE OR REPLACE TABLE detections AS {self._steps}", wanted)
+            if self._with_clips:
+                self._connection.execute(f"CREATE OR REPLACE TABLE clips AS {CLIPS}", wanted)
+            yield
 
     def _bounds(self, parts: Sequence[Part]) -> list[str]:
         """The first recording of each batch but the first, so that batches are about equal."""
@@ -125,10 +146,15 @@ class Query:
 
     def _read(self, part: Part) -> pa.Table:
         content = read_part(self.found.output, part)
-        if not self.rules.smooth:
-            return rows_of(content, self.found.layout, self._threshold)
-        wanted = rows_of(content, self.found.layout, lambda label: None if self._threshold(label) is None else 0.0)
-        return pa.concat_tables([wanted, clips_of(content)])
+        layout = self.found.layout
+        least = self._any_probability if self.rules.smooth else self._threshold
+        wanted = rows_of(content, layout, least)
+        if self.rules.smooth or self._with_clips:
+            return pa.concat_tables([wanted, clips_of(content, layout)])
+        return wanted
+
+    def _any_probability(self, label: str) -> float | None:
+        return None if self._threshold(label) is None else 0.0
 
     def _threshold(self, label: str) -> float | None:
         if label not in self._thresholds:
@@ -137,8 +163,13 @@ class Query:
 
 
 @contextlib.contextmanager
-def opened(found: Found, rules: Rules) -> Iterator[Query]:
+def opened(found: Found, rules: Rules, *, with_clips: bool = False) -> Iterator[Query]:
     """A query on results, with the recordings tables of their output; its temporary files are deleted at the end.
+
+    Args:
+        found: the results.
+        rules: by which a probability counts.
+        with_clips: the scored clips are asked for, whether anything counts in them or not.
 
     Raises:
         ConfigError: the rules ask for what these results can't give, a recordings table is missing, or the location
@@ -158,7 +189,7 @@ def opened(found: Found, rules: Rules) -> Iterator[Query]:
                 connection.execute(places_view(rules.location))
             for table in used_recordings(read_scans(found.output)):
                 _insert(connection, "recordings", table)
-        yield Query(found, rules, connection, in_steps)
+        yield Query(found, rules, connection, in_steps, with_clips)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ COLUMNS = {
     "segments": "STRUCT(first_frame BIGINT, file_frame BIGINT, frames BIGINT)[]",
     "latitude_deg": "DOUBLE",
     "longitude_deg": "DOUBLE",
+    "utc_offset_min": "BIGINT",
 }
 """Names and SQL types, as in the recordings tables."""
 

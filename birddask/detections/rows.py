@@ -43,14 +43,14 @@ def rows_of(content: bytes, layout: Literal["wide", "long"], least: Least) -> pa
     return _wide(file, least) if layout == "wide" else _long(file, least)
 
 
-def clips_of(content: bytes) -> pa.Table:
-    """The scored clips of a part, each once: rows without a label and a probability."""
+def clips_of(content: bytes, layout: Literal["wide", "long"]) -> pa.Table:
+    """The scored clips of a part, each once: rows without a label, with the highest probability of the clip."""
     file = pq.ParquetFile(pa.BufferReader(content))
-    identity = _read(file, IDENTITY)
-    clips = identity.column("clip").to_numpy()
-    _, first = np.unique(clips, return_index=True)
-    nothing = [pa.nulls(first.size, WORD), pa.nulls(first.size, pa.float32())]
-    return _shaped(identity, first, *nothing)
+    # In a long table the likeliest label of a clip stands first.
+    table = _read(file, (*IDENTITY, "top_probability" if layout == "wide" else "probability"))
+    _, first = np.unique(table.column("clip").to_numpy(), return_index=True)
+    highest = table.columns[-1].take(pa.array(first))
+    return _shaped(table, first, pa.nulls(first.size, WORD), highest)
 
 
 def in_batches(table: pa.Table, bounds: Sequence[str]) -> pa.Table:

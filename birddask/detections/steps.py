@@ -4,12 +4,15 @@
 labels; ``recordings`` the rows of the recordings tables; ``places`` where each was made, and ``occurring`` which labels
 occur there in which week, if the rules have a location. What comes out of a batch becomes ``detections``:
 
-* ``site``, ``recording``, ``recorder``; ``sample_rate_hz``, ``latitude_deg``, ``longitude_deg`` of the recording, null
-  where unknown;
+* ``site``, ``recording``, ``recorder``; ``sample_rate_hz``, ``latitude_deg``, ``longitude_deg``, ``utc_offset_min`` of
+  the recording, null where unknown;
 * ``label``; ``scientific_name`` and ``common_name`` in it; ``taxon``: the scientific name, null if it is no species';
 * ``probability``; ``clips``: how many were merged; ``clip``: its row in the store, of a merged detection the surest;
 * ``start_us`` and ``end_us`` in the recording, real time; ``file_start_us`` and ``file_end_us`` in the file, which is
   shorter where a triggered recorder cut out silence; ``start_time_us`` since 1970 UTC, null where unknown.
+
+Where the scored clips were asked for, those of the batch become ``clips``: ``site``, ``recording``, ``start_time_us``,
+``utc_offset_min``, and the ``probability`` of the likeliest label, whatever the rules say.
 """
 
 # ruff: noqa: S608 - of whole numbers and names of ours
@@ -49,6 +52,9 @@ CREATE MACRO frame_in_file(frame, segments) AS coalesce(list_max([
 CREATE MACRO in_file(us, rate_hz, segments) AS CASE WHEN segments IS NULL THEN us ELSE
     microseconds(frame_in_file((us * rate_hz + 500000) // 1000000, segments), rate_hz) END;
 """
+
+CLIPS = """SELECT $site AS site, recording, start_time_us, utc_offset_min, probability
+    FROM scored LEFT JOIN recordings USING (recording) WHERE label IS NULL AND batch = $batch"""
 
 # Probabilities are summed as whole numbers of 2^-40, which those of 2^-17 and more are.
 _ONE = 1 << 40

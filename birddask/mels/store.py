@@ -133,17 +133,54 @@ class MelStore:
             raise MelsLost(f"block {block}: the shard is damaged: {error}") from error
         return mels
 
+    def read_clip(self, clip: int) -> NDArray[np.float32]:
+        """The mels (channel, mel, frame) of one row of the array; reads a chunk of its shard, not the whole.
+
+        Raises:
+            MelsLost: they are missing or damaged.
+        """
+        block, index = divmod(clip, self.clips_per_block)
+        chunk, row = divmod(index, _clips_per_chunk(self.spec))
+        try:
+            content = self._read_chunk(_shard_key(block), chunk)
+        except FileNotFoundError as error:
+            raise MelsLost(f"block {block}: the shard {_shard_key(block)} is missing") from error
+        files: _Files = {}
+        array = self._array(_clips_per_chunk(self.spec), files, sharded=False)
+        files[_FIRST_SHARD] = default_buffer_prototype().buffer.from_bytes(content)
+        try:
+            mels: NDArray[np.float32] = np.asarray(array[row], np.float32) + self.offset
+        except (ValueError, RuntimeError) as error:
+            raise MelsLost(f"block {block}: the shard is damaged: {error}") from error
+        if not np.isfinite(mels).all():
+            raise MelsLost(f"clip {clip} has no mels in its shard")
+        return mels
+
+    def _read_chunk(self, key: str, chunk: int) -> bytes:
+        """An encoded chunk of a shard; empty if all of it is fill values, or the shard is damaged.
+
+        Where it lies stands at the end of the shard: for each chunk 8 bytes of offset and 8 of length, then a checksum
+        (Zarr v3, sharding-indexed codec). The chunk has a checksum of its own.
+        """
+        places_bytes = 16 * (self.clips_per_block // _clips_per_chunk(self.spec))
+        end = self.array_folder.size_bytes(key) - 4
+        places = self.array_folder.read_range(key, max(0, end - places_bytes), end)
+        if len(places) < places_bytes:
+            return b""
+        offset, length = np.frombuffer(places, "<u8").reshape(-1, 2)[chunk].tolist()
+        return self.array_folder.read_range(key, offset, offset + length) if offset + length <= end else b""
+
     def open_array(self) -> zarr.Array[Any]:
         """The whole array for reading, through Zarr itself; rows never computed read as NaN."""
         return zarr.open_array(self.array_folder.url, mode="r", storage_options=self.array_folder.for_zarr() or None)
 
-    def _array(self, rows: int, files: _Files) -> zarr.Array[Any]:
-        """An empty array of this store's layout, kept in ``files``."""
+    def _array(self, rows: int, files: _Files, *, sharded: bool = True) -> zarr.Array[Any]:
+        """An empty array of this store's layout, or of its chunks alone, kept in ``files``."""
         return zarr.create_array(
             MemoryStore(files),
             name=ARRAY,
             shape=(rows, *self.spec.shape),
-            shards=(self.clips_per_block, *self.spec.shape),
+            shards=(self.clips_per_block, *self.spec.shape) if sharded else None,
             chunks=(_clips_per_chunk(self.spec), *self.spec.shape),
             dtype=self.spec.dtype,
             fill_value=np.nan,

@@ -66,6 +66,17 @@ def prepare(spec: MelSpec, arrays: Arrays) -> FrontEnd:
     return FrontEnd(spec, tuple(_Channel(each, _projection(spec, each, arrays)) for each in spec.channels))
 
 
+def filter_matrix(channel: ChannelSpec, sample_rate_hz: int, arrays: Arrays) -> Array32:
+    """The matrix (n_fft / 2 + 1, bins) that turns a spectrum into the rows of a channel, the lowest first.
+
+    Raises:
+        ModelError: it is a stored array, and missing or not the one that the spec means.
+    """
+    if isinstance(channel.filterbank, StoredArray):
+        return _stored(channel.filterbank, arrays, (channel.n_fft // 2 + 1, channel.bins))
+    return axis_matrix(channel.filterbank, channel.n_fft, sample_rate_hz)
+
+
 # Loading SciPy and Numba takes seconds and up to 100 MB each: only workers that need one pay for it.
 def _projection(spec: MelSpec, channel: ChannelSpec, arrays: Arrays) -> _Projection:
     window: NDArray[np.floating]
@@ -73,10 +84,7 @@ def _projection(spec: MelSpec, channel: ChannelSpec, arrays: Arrays) -> _Project
         window = _stored(channel.window, arrays, (channel.n_fft,))
     else:
         window = _in_frame(channel, window_of(channel.window, channel.window_length, channel.window_norm))
-    if isinstance(channel.filterbank, StoredArray):
-        matrix = _stored(channel.filterbank, arrays, (channel.n_fft // 2 + 1, channel.bins))
-    else:
-        matrix = axis_matrix(channel.filterbank, channel.n_fft, spec.clip.sample_rate_hz)
+    matrix = filter_matrix(channel, spec.clip.sample_rate_hz, arrays)
     if channel.spectrum == "real":
         from birddask.mels.real_part import prepare_real_part  # noqa: PLC0415
 

@@ -42,6 +42,15 @@ def open_samples(archive: Folder, recording: Recording) -> Iterator[ReadSpan]:
         yield lambda first, frames: _read_triggered(archive, recording, segments, first, frames)
 
 
+def require_unchanged(archive: Folder, recording: Recording) -> None:
+    """Raise RecordingError if the file is not the one that was scanned: its header may say something else now."""
+    if recording.superseded:
+        raise RecordingError("superseded", "the file was changed and scanned again under another row")
+    size_bytes = archive.size_bytes(recording.path)
+    if size_bytes != recording.size_bytes:
+        raise RecordingError("changed", f"{size_bytes} bytes, {recording.size_bytes} when it was scanned")
+
+
 def bytes_per_frame(recording: Recording) -> int:
     """Bytes that one frame takes in memory when it is read, before it becomes float32."""
     if recording.container == "sndfile":

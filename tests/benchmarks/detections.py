@@ -1,4 +1,4 @@
-"""Time and memory of ``birddask detections`` on a made-up table, far larger than the memory that it may use.
+"""Time and memory of ``birddask detections`` and of the counting for ``report`` on a made-up table, larger than memory.
 
     python tests/benchmarks/detections.py [--rows 200000000] [--threshold 0.25] [--everything] [--folder PLACE]
 
@@ -117,31 +117,56 @@ def _made(folder: Path) -> Made:
     return Made(job, len(sizes) * _ROWS_PER_BLOCK, sum(sizes))
 
 
+@dataclass(frozen=True)
+class Took:
+    """What a process took, and the last line that it wrote."""
+
+    said: str
+    wall_s: float
+    processor_s: float
+    peak_mib: float
+
+    def __str__(self) -> str:
+        return f"{self.wall_s:.0f} s, of the processor {self.processor_s:.0f} s, peak {self.peak_mib:.0f} MiB"
+
+
+def run(command: list[str]) -> Took:
+    """Run a process to its end."""
+    began_s = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    said = process.stdout.read() if process.stdout else ""
+    _, code, used = os.wait4(process.pid, 0)
+    assert code == 0, said
+    wall_s = time.monotonic() - began_s
+    return Took(said.splitlines()[-1], wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
 def measure(made: Made, *arguments: str) -> None:
     """Run the command once and print what it took."""
     with tempfile.TemporaryDirectory(dir=made.job.parent) as folder:
-        place = Path(folder, "written")
-        command = [
-            sys.executable,
-            "-m",
-            "birddask.cli",
-            "detections",
-            str(made.job),
-            *arguments,
-            "--output",
-            str(place),
-        ]
-        began_s = time.monotonic()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        said = process.stdout.read() if process.stdout else ""
-        _, code, used = os.wait4(process.pid, 0)
-        wall_s = time.monotonic() - began_s
+        place = str(Path(folder, "written"))
+        program = [sys.executable, "-m", "birddask.cli", "detections", str(made.job)]
+        took = run([*program, *arguments, "--output", place])
         size_bytes = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-        assert code == 0, said
-    print(
-        f"{' '.join(arguments)}: {said.splitlines()[-1].split(' in ')[0]}, {size_bytes / 1e9:.2f} GB, {wall_s:.0f} s, "
-        f"of the processor {used.ru_utime + used.ru_stime:.0f} s, peak {used.ru_maxrss / 1024:.0f} MiB"
-    )
+    print(f"{' '.join(arguments)}: {took.said.split(' in ')[0]}, {size_bytes / 1e9:.2f} GB, {took}")
+
+
+_COUNT_FOR_PAGE = """
+import sys
+from birddask.detections.found import find_results
+from birddask.detections.rules import Rules, one_threshold
+from birddask.job import read_job_file
+from birddask.page.heard import count_heard
+found = find_results(read_job_file(sys.argv[1]).output_folder, None)
+heard, _ = count_heard(found, Rules(one_threshold(float(sys.argv[2]))), None)
+print(f"{heard.detections} detections of {len(heard.labels)} labels in {heard.scored} clips")
+"""
+
+
+def measure_page(made: Made, threshold: str) -> None:
+    """Count for the page of ``birddask report`` once and print what it took."""
+    took = run([sys.executable, "-c", _COUNT_FOR_PAGE, str(made.job), threshold])
+    print(f"counted for the page: {took.said}, {took}")
 
 
 def main() -> None:
@@ -158,6 +183,7 @@ def main() -> None:
         measure(made, "--threshold", options.threshold, "--format", "csv")
         measure(made, "--threshold", options.threshold, "--format", "parquet")
         measure(made, "--threshold", options.threshold, "--format", "parquet", "--best", "3", "--merge")
+        measure_page(made, options.threshold)
         if options.everything:
             measure(made, "--threshold", "0", "--format", "parquet")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import uuid
 from pathlib import Path
 
@@ -50,6 +51,33 @@ def test_detections_effort_and_exports_are_those_of_a_disk(place: Place, tmp_pat
     tops = {key.split("/")[0] for key in expected}
     assert tops >= {"heard.csv", "heard.parquet", "raven", "effort.csv", "handed", "heard.csv.about.json"}
     assert content(place.below("written").folder) == expected
+
+
+def test_pages_and_pictures_are_those_of_a_disk(place: Place, tmp_path: Path) -> None:
+    recordings = [recording(f"{site}/1.wav", 4) for site in SITES]
+    on_disk = made_up(tmp_path / "out", recordings, ("Turdus merula_Blackbird", "owl"), clips_per_block=260)
+    options = {"output": dict(place.options), "export": dict(place.options)}
+    local = write_job(tmp_path / "local.yaml", tmp_path / "none", tmp_path / "out", "tiny")
+    remote = write_job(
+        tmp_path / "remote.yaml", tmp_path / "none", place.below("results").url, "tiny", storage_options=options
+    )
+    for output in (on_disk, dataclasses.replace(on_disk, folder=place.below("results").folder)):
+        output.fill()
+        output.draw()
+    for job, written in ((local, str(tmp_path / "written")), (remote, place.below("written").url)):
+        for arguments in (
+            ("report", job, f"{written}/heard.html"),
+            ("show", job, "marsh/1.wav", "--at", "2", "--output", f"{written}/clip.png"),
+        ):
+            done = birddask(*arguments)
+            assert done.returncode == 0, done.stderr
+            assert not any(secret in done.stdout + done.stderr for secret in place.secrets)
+    expected, found = content(Folder(str(tmp_path / "written"))), content(place.below("written").folder)
+    assert found.keys() == expected.keys()
+    assert found["clip.png"] == expected["clip.png"]
+    made = re.compile(rb"on [0-9-]{10} [0-9:]{5} UTC")
+    assert made.sub(b"", found["heard.html"]) == made.sub(b"", expected["heard.html"])
+    assert expected["heard.html"].count(b"data:image/webp") == 4
 
 
 def test_a_large_file_is_uploaded_whole_or_not_at_all(place: Place) -> None:

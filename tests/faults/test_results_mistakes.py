@@ -49,6 +49,9 @@ def job(output: MadeUp, tmp_path: Path) -> Path:
         (["detections", "--output", "job.yaml/x.csv"], "can't be written"),
         (["effort", "--output", "job.yaml"], "job.yaml is there already"),
         (["effort", "--model", "birdnet"], "name one model"),
+        (["report", "job.yaml"], "job.yaml is there already"),
+        (["report", "x.html", "--threshold", "2"], "not a probability"),
+        (["report", "x.html", "--model", "birdnet"], "name one model"),
         (["export", "--to", "here", "--format", "audacity"], "birddask detections"),
         (["export", "--to", "s3://bucket/heard.sqlite"], "must lie on this machine"),
         (["export", "--to", "https://wren:secret@example.org/x"], "form https://host/path; a token goes into"),
@@ -72,7 +75,12 @@ def test_a_mistake_gets_one_clear_message(
 
 def test_results_that_are_not_there_yet(tmp_path: Path) -> None:
     job = write_job(tmp_path / "job.yaml", tmp_path / "archive", tmp_path / "out", "tiny")
-    for verb in (["detections"], ["effort"], ["export", "--to", str(tmp_path / "x")]):
+    for verb in (
+        ["detections"],
+        ["effort"],
+        ["report", str(tmp_path / "x.html")],
+        ["export", "--to", str(tmp_path / "x")],
+    ):
         done = birddask(verb[0], job, *verb[1:])
         assert done.returncode == 2
         assert "no probabilities" in done.stderr

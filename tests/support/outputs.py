@@ -79,6 +79,18 @@ class MadeUp:
         store.create()
         store.folder.publish(clip_table_key(block.number), clips_file([row for row, _ in self._clips(block)]))
 
+    def draw(self) -> None:
+        """Write mels of noise for all clips that are not silent; needs the clip tables."""
+        blocks = self.blocks()
+        spec = tiny_spec(self.hop_samples)
+        store = replace(planned_store(self.folder, spec, 1), clips_per_block=self.clips_per_block)
+        store.grow(len(blocks))
+        generator = np.random.default_rng(0)
+        for block in blocks:
+            mels = generator.normal(-40, 10, (block.clips, *spec.shape)).astype(np.float32)
+            mels[[row.status != "ok" for row, _ in self._clips(block)]] = np.nan
+            store.write_shard(block.number, mels)
+
     def score(self, block: Block) -> None:
         """Commit the part."""
         ok = [(row, scores) for row, scores in self._clips(block) if row.status == "ok"]

@@ -297,3 +297,40 @@ def test_finite_is_what_numpy_says(dtype: type[np.floating]) -> None:
     halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     found = [all_finite(number.reshape(1).astype(dtype)) for number in halves]
     assert found == np.isfinite(halves).tolist()
+
+
+def test_a_clip_alone_is_what_its_shard_holds(tmp_path: Path) -> None:
+    store = MelStore(Folder(str(tmp_path)), replace(tiny_spec(), dtype="float16", float16_offset=-40.0), CLIPS)
+    mels = store.to_stored(np.random.default_rng(0).normal(-40, 10, (8, *store.spec.shape)).astype(np.float32))
+    mels[4] = np.nan
+    store.write_shard(1, mels)
+    for row in (0, 2, 3, 5, 7):
+        expected = store.read_shard(1, 8)[row].astype(np.float32) + store.offset
+        np.testing.assert_array_equal(store.read_clip(CLIPS + row), expected)
+    # Never computed, beyond the short block, in blocks that are not there.
+    for clip in (CLIPS + 4, CLIPS + 8, CLIPS + 11, CLIPS - 1, 2 * CLIPS):
+        with pytest.raises(MelsLost):
+            store.read_clip(clip)
+
+
+def test_a_damaged_shard_never_gives_another_clip(tmp_path: Path) -> None:
+    store = MelStore(Folder(str(tmp_path)), tiny_spec(), CLIPS)
+    generator = np.random.default_rng(0)
+    store.write_shard(0, generator.normal(-40, 10, (CLIPS, *store.spec.shape)).astype(np.float32))
+    (path,) = (each for each in tmp_path.rglob("*") if each.is_file())
+    whole = path.read_bytes()
+    expected = store.read_clip(3)
+    damaged = [whole[:cut] for cut in (0, 3, 20, len(whole) // 2, len(whole) - 1)]
+    # Anywhere, and in the index at the end.
+    for place in (*generator.integers(0, len(whole), 200).tolist(), *range(len(whole) - 68, len(whole))):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << int(generator.integers(8))
+        damaged.append(bytes(flipped))
+    lost = 0
+    for content in damaged:
+        path.write_bytes(content)
+        try:
+            np.testing.assert_array_equal(store.read_clip(3), expected)
+        except MelsLost:
+            lost += 1
+    assert len(damaged) > lost > len(damaged) // 8

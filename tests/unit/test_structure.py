@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "birddask"
 LAYERS = [
     "errors",
     "fingerprint",
+    "printable",
     "documents",
     "storage",
     "packages",
@@ -32,6 +33,7 @@ LAYERS = [
     "stages",
     "access",
     "detections",
+    "clips",
     "formats",
     "effort",
     "handover",
@@ -39,6 +41,7 @@ LAYERS = [
     "schedule",
     "survey",
     "survey_report",
+    "page",
     "progress",
     "demo",
     "brake",
@@ -47,6 +50,7 @@ LAYERS = [
     "commands_models",
     "commands",
     "commands_results",
+    "commands_look",
     "cli_models",
     "cli_results",
     "cli",
@@ -153,6 +157,7 @@ INNER_LAYERS = {
         "comparing",
     ],
     "detections": ["labels", "rules", "places", "found", "rows", "recordings", "steps", "query"],
+    "clips": ["extra", "find", "frequencies", "picture", "sound", "drawing", "looked_at", "figure", "terminal"],
     "formats": [
         "format",
         "spreadsheet",
@@ -167,12 +172,13 @@ INNER_LAYERS = {
         "darwin_core",
         "about",
     ],
+    "page": ["heard", "analysed", "best", "charts", "content", "days", "build", "render"],
     "handover": ["files", "http_endpoint", "sqlite_file", "deliver"],
 }
 CLUSTERS = {f"clusters.{name}" for name in INNER_LAYERS["clusters"]}
 OWNERS = {
     "fsspec": {"storage.atomic", "storage.folder", "storage.listing"},
-    "soundfile": {"recordings.sndfile"},
+    "soundfile": {"recordings.sndfile", "clips.sound"},
     "soxr": {"mels.resample"},
     "scipy": {"mels.pcen", "mels.power", "stages.comparing"},
     "numba": {"mels.compiled"},
@@ -201,10 +207,13 @@ OWNERS = {
     "dask_kubernetes": {"clusters.kubernetes"},
     "kr8s": {"clusters.kubernetes"},
     "xarray": {"access"},
+    "PIL": {"clips.picture"},
+    "matplotlib": {"clips.picture", "clips.drawing", "clips.figure", "page.charts"},
+    "jinja2": {"page.render"},
     "pydantic": {"documents"},
     "yaml": {"documents"},
     "typer": {"cli", "cli_models", "cli_results", "commands_results", "console"},
-    "rich": {"commands", "progress"},
+    "rich": {"commands", "commands_look", "progress", "clips.terminal"},
 }
 
 

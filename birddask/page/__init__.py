@@ -1,0 +1,1 @@
+"""The page that ``birddask report`` writes: what was heard, and what was listened to."""
