@@ -60,3 +60,8 @@ def safe(text: str) -> str:
 def guarded(words: str) -> str:
     """SQL for ``safe`` of an SQL text."""
     return rf"regexp_replace({words}, {literal(_FORMULA)}, '''\0')"
+
+
+def as_written(text: str) -> str:
+    """The text of which ``safe`` made this one."""
+    return text[1:] if text.startswith("'") and re.match(_FORMULA, text) else text

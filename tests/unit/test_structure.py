@@ -37,6 +37,7 @@ LAYERS = [
     "formats",
     "effort",
     "handover",
+    "evaluation",
     "report",
     "schedule",
     "survey",
@@ -53,6 +54,8 @@ LAYERS = [
     "commands_look",
     "cli_models",
     "cli_results",
+    "commands_review",
+    "cli_review",
     "cli",
 ]
 # Inside the packages that have an order of their own.
@@ -153,8 +156,9 @@ INNER_LAYERS = {
         "reporting",
         "comparing",
     ],
-    "detections": ["labels", "rules", "places", "found", "rows", "recordings", "steps", "query"],
     "clips": ["extra", "find", "frequencies", "picture", "sound", "drawing", "looked_at", "figure", "terminal"],
+    "detections": ["labels", "rules", "places", "found", "rows", "known", "recordings", "steps", "query"],
+    "evaluation": ["annotations", "names", "matching", "measures", "truth", "clips", "evaluate", "reporting"],
     "formats": [
         "format",
         "spreadsheet",
@@ -189,6 +193,7 @@ OWNERS = {
     | {
         "detections.places",
         "detections.rows",
+        "detections.known",
         "detections.recordings",
         "detections.query",
         "formats.format",
@@ -208,7 +213,7 @@ OWNERS = {
     "jinja2": {"page.render"},
     "pydantic": {"documents"},
     "yaml": {"documents"},
-    "typer": {"cli", "cli_models", "cli_results", "commands_results", "console"},
+    "typer": {"cli", "cli_models", "cli_results", "cli_review", "commands_results", "commands_review", "console"},
     "rich": {"commands", "commands_look", "progress", "clips.terminal"},
 }
 
