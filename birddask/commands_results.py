@@ -16,7 +16,8 @@ from birddask.errors import ConfigError, StorageError, TransientStorageError
 from birddask.formats import FORMATS, Context, Format
 from birddask.formats.about import about_file
 from birddask.formats.format import Rows
-from birddask.formats.spreadsheet import csv_lines, safe
+from birddask.formats.spreadsheet import csv_lines
+from birddask.guard import safe
 from birddask.handover.deliver import deliver, receiver_at
 from birddask.job import Job, read_job_file
 from birddask.models.cache import find_bundle

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import getpass
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,14 +12,21 @@ from pathlib import PurePosixPath
 import typer
 
 from birddask.commands_results import Results, new_place, read_place
-from birddask.detections.found import find_results
+from birddask.detections.found import Found, find_results
 from birddask.detections.known import known_labels
+from birddask.detections.rules import read_species
 from birddask.errors import ConfigError
 from birddask.evaluation.annotations import Annotation, read_annotations
 from birddask.evaluation.evaluate import evaluate
 from birddask.evaluation.names import read_translation, translated
 from birddask.evaluation.reporting import evaluation_file, evaluation_lines, label_table
 from birddask.formats.spreadsheet import csv_lines
+from birddask.review import calibration
+from birddask.review.answers import latest, read_answers
+from birddask.review.bands import lowest_edge
+from birddask.review.desk import set_up
+from birddask.review.sample import Sample, draw
+from birddask.review.server import serve
 from birddask.storage import absolute_url, folder_at
 
 _TABLES = (".txt", ".tsv", ".csv", ".parquet")
@@ -78,6 +87,69 @@ def evaluate_results(results: Results, annotated: Annotated, thresholds: Sequenc
     folder.publish(name, csv_lines(rows))
     folder.publish(f"{name}.about.json", evaluation_file(evaluation, found, least_us))
     _say([f"{len(rows) - 1} labels in {folder.place(name)}"])
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be reviewed.
+
+    Attributes:
+        threshold: the lowest band is the one that holds it.
+        species: a file with names of labels.
+        per_band: detections of each label from each band.
+    """
+
+    threshold: float
+    species: str | None
+    per_band: int
+
+    def draw(self, found: Found) -> Sample:
+        """Draw; raises ConfigError if the species file is wrong."""
+        species = None if self.species is None else read_species(read_place(self.species), self.species)
+        return draw(found, species, lowest_edge(self.threshold), self.per_band)
+
+
+def review(results: Results, wanted: Wanted, reviewer: str | None, port: int) -> None:
+    """Serve the review page until it is stopped."""
+    job = results.job()
+    found = find_results(job.output_folder, results.model)
+    job.output_folder.require_writable("output")
+    sample = wanted.draw(found)
+    if sample.unanswered:
+        _say([f"no label answers to: {', '.join(sample.unanswered)} (misspelt, or nowhere in the tables)"])
+    labels = known_labels(found, job.model, job.model_options).labels
+    desk = set_up(job, found, sample.drawn, labels, reviewer or getpass.getuser())
+    of_labels = len({each.label for each in sample.drawn})
+    _say([f"{len(sample.drawn)} detections of {of_labels} labels to review, {desk.answered} of them answered already"])
+
+    def opened(address: str) -> None:
+        _say([f"open {address}", "^C stops; every answer is kept as it is given"])
+
+    try:
+        asyncio.run(serve(desk, port, opened))
+    except OSError as error:
+        raise ConfigError(f"port {port} of this machine can't be used: {error.strerror}; name another one") from error
+    except KeyboardInterrupt:
+        _say([f"stopped; {desk.session.count} answers in this session, {desk.answered} of {len(sample.drawn)} in all"])
+
+
+def calibrate(results: Results, probability: float, output: str | None) -> None:
+    """Say what the answers of reviews tell, and write thresholds."""
+    job = results.job()
+    found = find_results(job.output_folder, results.model)
+    place = None if output is None else new_place(job, output)
+    answers = latest(read_answers(found.output, found.name)).values()
+    if not answers:
+        raise ConfigError(f"nobody has reviewed {found.name} yet; `birddask review` does it")
+    calibrations = calibration.calibrate(answers, probability)
+    _say(calibration.calibration_lines(calibrations))
+    if place is None:
+        return
+    folder, name = place
+    rows = list(calibration.threshold_table(calibrations))
+    folder.publish(name, csv_lines(rows))
+    folder.publish(f"{name}.about.json", calibration.calibration_file(calibrations, found.name, probability))
+    _say([f"{len(rows) - 1} thresholds in {folder.place(name)}, for `birddask detections --thresholds`"])
 
 
 def _is_table(place: str) -> bool:

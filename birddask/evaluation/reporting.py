@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from birddask.detections.found import Found
 from birddask.evaluation.evaluate import Coverage, Evaluation
-from birddask.formats.spreadsheet import safe
+from birddask.guard import safe
 
 _NAMES_SHOWN = 5
 

@@ -11,7 +11,7 @@ from birddask.evaluation.annotations import Annotation, read_annotations
 from birddask.evaluation.matching import match_recordings, real_time_us
 from birddask.evaluation.names import read_translation, translated
 from birddask.evaluation.truth import clips_of_annotation
-from birddask.formats.spreadsheet import as_written, safe
+from birddask.guard import as_written, safe
 from birddask.recordings.recording import Recording, Segment
 from tests.support.outputs import recording
 
