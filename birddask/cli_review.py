@@ -47,6 +47,9 @@ def review(
     model: Model = None,
 ) -> None:
     """Check detections one by one, on a page in the browser of this machine."""
+    from birddask.clips.extra import require_pictures
+
+    require_pictures()
     from birddask import commands_review as commands
     from birddask.commands_results import Results
 

@@ -21,6 +21,7 @@ from birddask.evaluation.evaluate import evaluate
 from birddask.evaluation.names import read_translation, translated
 from birddask.evaluation.reporting import evaluation_file, evaluation_lines, label_table
 from birddask.formats.spreadsheet import csv_lines
+from birddask.printable import printable
 from birddask.review import calibration
 from birddask.review.answers import latest, read_answers
 from birddask.review.bands import lowest_edge
@@ -158,7 +159,7 @@ def _is_table(place: str) -> bool:
 
 def _columns(rows: Sequence[Sequence[object]]) -> Iterator[str]:
     """A table for the eye."""
-    texts = [[" ".join(str(cell).split()) for cell in row] for row in rows]
+    texts = [[printable(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     for row in texts:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

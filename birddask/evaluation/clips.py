@@ -48,7 +48,8 @@ def scored_clips(found: Found, recordings: Collection[str]) -> Clips:
     index = {path: number for number, path in enumerate(paths)}
     kept, parts, other_clips = [], [], 0
     other_recordings: set[str] = set()
-    for part, table in in_order(lambda part: (part, clips_of(read_part(found.output, part))), found.parts):
+    tables = in_order(lambda part: clips_of(read_part(found.output, part), found.layout), found.parts)
+    for part, table in zip(found.parts, tables, strict=True):
         names = table.column("recording").combine_chunks()
         of_name = np.array([index.get(name, -1) for name in names.dictionary.to_pylist()], np.int64)
         recording = of_name[names.indices.to_numpy()]

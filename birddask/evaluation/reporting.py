@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from birddask.detections.found import Found
 from birddask.evaluation.evaluate import Coverage, Evaluation
 from birddask.guard import safe
+from birddask.printable import printable
 
 _NAMES_SHOWN = 5
 
@@ -69,7 +70,7 @@ def _coverage_lines(coverage: Coverage) -> Iterator[str]:
 
 
 def _some(names: Iterable[str]) -> str:
-    there = [" ".join(name.split()) for name in names]
+    there = [printable(name) for name in names]
     more = len(there) - _NAMES_SHOWN
     return f"{len(there)}: {', '.join(there[:_NAMES_SHOWN])}{f' and {more} more' if more > 0 else ''}"
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from birddask.guard import safe
+from birddask.printable import printable
 from birddask.review.answers import VERDICTS, Answer, Verdict
 from birddask.review.logistic import Fit, fit
 from birddask.review.precision import Band, Precision, precisions
@@ -67,7 +68,7 @@ def calibration_lines(calibrations: Sequence[Calibration]) -> Iterator[str]:
     """What came of it, label by label."""
     for each in calibrations:
         said = ", ".join(f"{count} {verdict}" for verdict, count in each.answers.items() if count)
-        yield f"{' '.join(each.label.split())}: {said}"
+        yield f"{printable(each.label)}: {said}"
         for precision in each.precisions:
             point = "unknown" if precision.estimate is None else f"{precision.estimate:.2f}"
             yield (

@@ -27,6 +27,7 @@ from birddask.clips import picture, sound
 from birddask.clips.picture import Mark, time_marks
 from birddask.detections.labels import names_of
 from birddask.errors import BirddaskError
+from birddask.printable import printable
 from birddask.review.answers import VERDICTS
 from birddask.review.desk import Desk
 
@@ -166,10 +167,10 @@ class _State(_Handler):
         for number, drawn in enumerate(self.desk.drawn):
             names, said = names_of(drawn.label), self.desk.said_about(number)
             yield {
-                "scientific": names.scientific,
-                "common": names.common,
-                "site": drawn.site,
-                "recording": drawn.recording,
+                "scientific": printable(names.scientific),
+                "common": printable(names.common),
+                "site": printable(drawn.site),
+                "recording": printable(drawn.recording),
                 "start_us": drawn.start_us,
                 "start_time_us": drawn.start_time_us,
                 "verdict": said and said.verdict,
