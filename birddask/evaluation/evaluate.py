@@ -21,6 +21,7 @@ from birddask.evaluation.annotations import Annotation
 from birddask.evaluation.clips import Clips, column, scored_clips, scores_of
 from birddask.evaluation.matching import Matched, match_recordings, real_time_us
 from birddask.evaluation.measures import AtThreshold, at_thresholds, auroc, average_precision, mean
+from birddask.evaluation.names import in_one_line
 from birddask.evaluation.truth import clips_of_annotation
 from birddask.outputs import read_scans
 
@@ -159,7 +160,7 @@ def _answers(known_labels: Iterable[str]) -> dict[str, str]:
     keys = [(label, keys_of(label)) for label in known_labels]
     for rank in range(3):
         for label, names in keys:
-            answers.setdefault(names[rank], label)
+            answers.setdefault(in_one_line(names[rank]), label)
     return answers
 
 
@@ -175,8 +176,9 @@ def _truth(
     without_clip = 0
     slices = {path: clips.of_recording(index) for index, path in enumerate(clips.recordings)}
     for each in annotations:
-        labels = {answers[key_of(name)] for name in each.names if key_of(name) in answers}
-        unknown.update(name for name in each.names if key_of(name) not in answers)
+        meant = {name: answers.get(in_one_line(key_of(name))) for name in each.names}
+        labels = {label for label in meant.values() if label is not None}
+        unknown.update(name for name, label in meant.items() if label is None)
         recording = matched.recordings.get(each.recording)
         if recording is None:
             continue

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from birddask.evaluation.names import in_one_line
 from birddask.recordings.recording import Recording
 
 
@@ -35,18 +36,18 @@ def match_recordings(names: Iterable[str], tables: Iterable[Iterable[Recording]]
         names: paths or file names, as in annotations.
         tables: the recordings tables, gone through once.
     """
-    wanted = {name: PurePosixPath(name) for name in names}
+    wanted = {name: PurePosixPath(in_one_line(name)) for name in names}
     stems = {path.stem for path in wanted.values()} | {path.name for path in wanted.values()}
     candidates: dict[str, list[Recording]] = defaultdict(list)
     for recording in (row for rows in tables for row in rows if row.status == "usable" and not row.superseded):
-        stem = PurePosixPath(recording.path).stem
+        stem = _path(recording).stem
         if stem in stems:
             candidates[stem].append(recording)
     found: dict[str, Recording] = {}
     missing: list[str] = []
     ambiguous: list[str] = []
     for name, path in sorted(wanted.items()):
-        with_extension = [row for row in candidates.get(path.stem, []) if PurePosixPath(row.path).name == path.name]
+        with_extension = [row for row in candidates.get(path.stem, []) if _path(row).name == path.name]
         # A name without an extension may hold a dot.
         best = _best(path, with_extension or candidates.get(path.name) or candidates.get(path.stem, []))
         if len(best) == 1:
@@ -69,8 +70,12 @@ def real_time_us(file_us: int, recording: Recording) -> int:
 
 
 def _best(wanted: PurePosixPath, candidates: Sequence[Recording]) -> list[Recording]:
-    agreeing = [_folders_in_common(wanted, PurePosixPath(each.path)) for each in candidates]
+    agreeing = [_folders_in_common(wanted, _path(each)) for each in candidates]
     return [each for each, folders in zip(candidates, agreeing, strict=True) if folders == max(agreeing)]
+
+
+def _path(recording: Recording) -> PurePosixPath:
+    return PurePosixPath(in_one_line(recording.path))
 
 
 def _folders_in_common(one: PurePosixPath, other: PurePosixPath) -> int:

@@ -1,15 +1,23 @@
-"""Names in annotations that are not the model's: codes of eBird, names in another language."""
+"""Names in annotations as they are compared, and those that are not the model's: codes of eBird, other languages."""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from birddask.detections.labels import key_of
 from birddask.errors import ConfigError
 from birddask.evaluation.annotations import Annotation
+
+_SEPARATORS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+
+
+def in_one_line(name: str) -> str:
+    """A name as tables hold it that have no quotes, such as Raven's: tabs and line ends are spaces."""
+    return _SEPARATORS.sub(" ", name)
 
 
 def read_translation(content: bytes, source: str) -> dict[str, str]:

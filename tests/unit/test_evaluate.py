@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import csv
+import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from birddask.evaluation import evaluate as module
 from birddask.evaluation.annotations import Annotation
 from birddask.evaluation.evaluate import Evaluation, evaluate
 from tests.support.outputs import LONG, WIDE, MadeUp, made_up, recording
+from tests.support.program import birddask, write_job
 
 S = 1_000_000
 LABELS = ("Strix aluco_Tawny Owl", "wren", "robin", "Owl", "rain")
@@ -125,3 +129,25 @@ def test_annotations_of_another_archive(tmp_path: Path) -> None:
         evaluate(found, [Annotation("x.wav", 0, S, ("wren",))], LABELS, THRESHOLDS, 0)
     with pytest.raises(ConfigError, match="knows none of the names in the annotations: griffin"):
         evaluate(found, [Annotation("1.wav", 0, S, ("griffin",))], LABELS, THRESHOLDS, 0)
+
+
+@pytest.mark.parametrize("file_format", ["csv", "raven"])
+def test_a_model_against_its_own_detections_is_perfect(file_format: str, tmp_path: Path) -> None:
+    labels = ('=Owl, "old" <b>\U0001f989', "wren\tor\nrobin", "rain")
+    names = ["=a b/<1>, '\".wav", "=a b/2\n\U0001f989.wav"]
+    output = made_up(tmp_path / "out", [recording(name, 30) for name in names], labels)
+    output.fill()
+    job = write_job(tmp_path / "job.yaml", tmp_path / "archive", output.folder.url, "tiny")
+    heard = tmp_path / ("heard.csv" if file_format == "csv" else "heard")
+    assert birddask("detections", job, "--threshold", "0.6", "--format", file_format, "--output", heard).returncode == 0
+    done = birddask("evaluate", job, heard, "--threshold", "0.6", "--output", tmp_path / "evaluation.csv")
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "evaluation.csv").read_text(), newline="")))
+    about = json.loads((tmp_path / "evaluation.csv.about.json").read_text())
+    assert [each["label"] for each in about["labels"]] == sorted(labels)
+    assert [row["label"] for row in rows] == [f"'{label}" if label[0] == "=" else label for label in sorted(labels)]
+    assert {row["f1_at_0.6"] for row in rows} == {"1.000000"} == {row["average_precision"] for row in rows}
+    assert "does not know" not in done.stdout
+    assert "no clip was scored" not in done.stdout
+    assert about["coverage"]["clips"] == 60
+    assert about["cmap"] == 1
