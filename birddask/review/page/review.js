@@ -161,7 +161,7 @@ function play() {
   sound.play().catch(() => {}); // cut short by the next one, or not at hand, which the page says
 }
 
-function playOrPause() {
+function playOrStop() {
   if (part("sound").paused) play();
   else part("sound").pause();
 }
@@ -170,7 +170,7 @@ function movePlayhead() {
   const sound = part("sound");
   const share = sound.duration > 0 ? Math.min(sound.currentTime / sound.duration, 1) : 0;
   part("playhead").style.left = `${100 * share}%`;
-  part("playing").textContent = sound.paused ? "Play" : "Pause";
+  part("playing").textContent = sound.paused ? "Play" : "Stop";
   if (!sound.paused) requestAnimationFrame(movePlayhead);
 }
 
@@ -183,7 +183,7 @@ function press(event) {
   }
   const key = event.key.toLowerCase();
   const actions = {
-    " ": playOrPause,
+    " ": playOrStop,
     arrowleft: () => show(Math.max(at - 1, 0)),
     arrowright: () => show(Math.min(at + 1, items.length)),
   };
@@ -216,8 +216,8 @@ part("other").addEventListener("input", complete);
 part("cancel").addEventListener("click", closeAnother);
 part("back").addEventListener("click", () => show(Math.max(at - 1, 0)));
 part("skip").addEventListener("click", () => show(Math.min(at + 1, items.length)));
-part("play").addEventListener("click", playOrPause);
-part("panels").addEventListener("click", playOrPause);
-for (const event of ["play", "pause", "ended", "seeked"]) part("sound").addEventListener(event, movePlayhead);
+part("play").addEventListener("click", playOrStop);
+part("panels").addEventListener("click", playOrStop);
+for (const event of ["play", "pause", "seeked", "emptied"]) part("sound").addEventListener(event, movePlayhead);
 
 start().catch(() => trouble("The server does not answer. Start `birddask review` again, and open the address that it prints."));
