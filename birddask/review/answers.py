@@ -1,12 +1,14 @@
 """The annotations table: what people answered about detections, one file a session.
 
-A session's file is written anew with each answer, whole and at once: what was answered is on the disk before anybody is
-told so, a kill at any moment loses nothing that was, and a thousand answers are one small file on any kind of storage.
-Nothing is ever deleted: of several answers about one detection the latest counts.
+With each answer the session's file is written anew, whole and under a new name, and then the one before it is removed:
+what was answered is in the output before anybody is told so, a kill at any moment loses nothing, not even where a
+rename can't replace a file, and a thousand answers are one small file. Of a session with several files the longest
+counts. No answer is ever deleted: of several about one detection the latest counts.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -51,6 +53,7 @@ _SCHEMA = pa.schema(
         ("weight", pa.float64()),
     ]
 )
+_KEY = re.compile(r"(?P<session>session-.+)-\d{6}\.parquet")
 _TIMES = {"start_time_us": "start_time", "answered_us": "answered"}
 """Times are called in the table as in the others."""
 
@@ -84,6 +87,10 @@ class Answer:
         return self.drawn.band_detections / self.drawn.band_drawn
 
 
+def _key(session: str, answers: int) -> str:
+    return f"{session}-{answers:06d}.parquet"
+
+
 def key_of_detection(drawn: Drawn) -> Key:
     """What a detection is known by."""
     return drawn.recording, drawn.start_us, drawn.label
@@ -95,20 +102,23 @@ class Session:
     def __init__(self, output: Folder) -> None:
         began = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         self._folder = output.child(ANNOTATIONS)
-        self._file = f"session-{began}-{uuid.uuid4().hex[:8]}.parquet"
+        self._name = f"session-{began}-{uuid.uuid4().hex[:8]}"
         self._answers: list[Answer] = []
         self._lock = threading.Lock()
 
     def add(self, answer: Answer) -> None:
-        """Keep an answer; it is durable when this returns, and not there at all if it raises.
+        """Keep an answer; it is durable when this returns.
 
         Raises:
             StorageError: it can't be written.
             TransientStorageError: storage was away for too long.
         """
         with self._lock:
-            self._folder.publish(self._file, answers_file([*self._answers, answer]))
+            before = self.count
+            self._folder.publish(_key(self._name, before + 1), answers_file([*self._answers, answer]))
             self._answers.append(answer)
+            if before:
+                self._folder.remove(_key(self._name, before))
 
     @property
     def count(self) -> int:
@@ -130,10 +140,11 @@ def read_answers(output: Folder, model: str) -> list[Answer]:
     names = [_TIMES.get(name, name) for name in _SCHEMA.names if name != "weight"]
     of_drawn = len(fields(Drawn))
     answers = []
-    for key in folder.file_keys():
-        if key.endswith(".parquet"):
-            rows: Iterable[Any] = zip(*read_columns(folder.read(key), names), strict=True)
-            answers += [Answer(Drawn(*row[:of_drawn]), *row[of_drawn:]) for row in rows]
+    matches = filter(None, map(_KEY.fullmatch, folder.file_keys()))
+    # In the order of their names, so that of each session the longest comes last.
+    for key in {match["session"]: match[0] for match in matches}.values():
+        rows: Iterable[Any] = zip(*read_columns(folder.read(key), names), strict=True)
+        answers += [Answer(Drawn(*row[:of_drawn]), *row[of_drawn:]) for row in rows]
     return sorted((each for each in answers if each.model == model), key=lambda each: each.answered_us)
 
 

@@ -120,6 +120,20 @@ def test_answers_come_back_as_they_were_given(tmp_path: Path) -> None:
     assert (first.count, len(list(output.files("annotations")))) == (2, 2)
 
 
+def test_of_a_session_that_was_killed_between_two_files_the_longer_counts(tmp_path: Path) -> None:
+    output = Folder(str(tmp_path))
+    drawn = Drawn("owl", "s", "b.wav", 4, 9, 10, 5, 1.0, 0.9, 1.0, 90, 3)
+    session = Session(output)
+    session.add(answer(drawn, 1))
+    (shorter,) = output.file_keys("annotations")
+    content = output.read(f"annotations/{shorter}" if "/" not in shorter else shorter)
+    session.add(answer(drawn, 2, verdict="no"))
+    assert len(list(output.file_keys("annotations"))) == 1
+    output.publish(f"annotations/{Path(shorter).name}", content)
+    output.publish("annotations/notes.txt", b"mine")
+    assert [each.answered_us for each in read_answers(output, "tiny-1")] == [1, 2]
+
+
 def test_the_table_says_what_an_answer_stands_for() -> None:
     drawn = Drawn("owl", "s", "b.wav", 4, 9, 10, 5, 1.0, 0.9, 1.0, 90, 3)
     content = answers_file([answer(drawn, 7)])
