@@ -42,6 +42,7 @@ def review(
     threshold: Annotated[float, typer.Option(min=0, max=1, help="Whole bands of scores, from the one of this.")] = 0.1,
     species: Annotated[str | None, typer.Option(help="Text file: a label or a species' name a line.")] = None,
     per_band: Annotated[int, typer.Option(min=1, help="Detections of each label from each band of scores.")] = 20,
+    labels: Annotated[int, typer.Option(min=1, help="The most frequent ones, unless --species names them.")] = 30,
     reviewer: Annotated[str | None, typer.Option(help="Who answers; without it, the name of this account.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of this machine; 0 for any that is free.")] = 0,
     model: Model = None,
@@ -53,7 +54,7 @@ def review(
     from birddask import commands_review as commands
     from birddask.commands_results import Results
 
-    wanted = commands.Wanted(threshold, species, per_band)
+    wanted = commands.Wanted(threshold, species, per_band, labels)
     commands.review(Results(job_file, model), wanted, reviewer, port)
 
 

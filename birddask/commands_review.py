@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import itertools
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -98,16 +99,19 @@ class Wanted:
         threshold: the lowest band is the one that holds it.
         species: a file with names of labels.
         per_band: detections of each label from each band.
+        labels: so many, the most frequent ones; all that ``species`` names if that is given.
     """
 
     threshold: float
     species: str | None
     per_band: int
+    labels: int
 
     def draw(self, found: Found) -> Sample:
         """Draw; raises ConfigError if the species file is wrong."""
         species = None if self.species is None else read_species(read_place(self.species), self.species)
-        return draw(found, species, lowest_edge(self.threshold), self.per_band)
+        most = self.labels if species is None else sys.maxsize
+        return draw(found, species, lowest_edge(self.threshold), self.per_band, most)
 
 
 def review(results: Results, wanted: Wanted, reviewer: str | None, port: int) -> None:
@@ -121,6 +125,8 @@ def review(results: Results, wanted: Wanted, reviewer: str | None, port: int) ->
     labels = known_labels(found, job.model, job.model_options).labels
     desk = set_up(job, found, sample.drawn, labels, reviewer or getpass.getuser())
     of_labels = len({each.label for each in sample.drawn})
+    if of_labels < sample.labels:
+        _say([f"the {of_labels} most frequent labels of {sample.labels}; --labels takes more, --species others"])
     _say([f"{len(sample.drawn)} detections of {of_labels} labels to review, {desk.answered} of them answered already"])
 
     def opened(address: str) -> None:

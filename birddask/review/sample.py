@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from birddask.detections.found import Found
@@ -63,14 +64,16 @@ class Sample:
 
     Attributes:
         drawn: label by label, the most frequent first; within a label at random.
+        labels: how many labels have detections, drawn or not.
         unanswered: names of species that no label answers to.
     """
 
     drawn: Sequence[Drawn]
+    labels: int
     unanswered: Sequence[str]
 
 
-def draw(found: Found, species: frozenset[str] | None, lowest: float, per_band: int) -> Sample:
+def draw(found: Found, species: frozenset[str] | None, lowest: float, per_band: int, most: int) -> Sample:
     """Draw up to ``per_band`` detections of each label from each band; the tables are read once, as a stream.
 
     Args:
@@ -78,6 +81,7 @@ def draw(found: Found, species: frozenset[str] | None, lowest: float, per_band: 
         species: names of labels, as ``key_of`` makes them; None for all.
         lowest: the lower edge of the lowest band.
         per_band: as many or, where there are fewer, all.
+        most: so many labels, the most frequent ones.
     """
     counts: Counter[tuple[str, int]] = Counter()
     kept: list[pa.Table] = []
@@ -88,8 +92,8 @@ def draw(found: Found, species: frozenset[str] | None, lowest: float, per_band: 
                 table = pa.Table.from_batches([batch])
                 group, labels = _groups(table)
                 for code, count in zip(*np.unique(group, return_counts=True), strict=True):
-                    label, band = divmod(int(code), len(EDGES))
-                    counts[labels[label], band] += int(count)
+                    index, band = divmod(int(code), len(EDGES))
+                    counts[labels[index], band] += int(count)
                 kept.append(_lowest(table, group, per_band))
                 rows += len(kept[-1])
                 # Thinned out once in a while, so that what is kept stays small.
@@ -97,7 +101,12 @@ def draw(found: Found, species: frozenset[str] | None, lowest: float, per_band: 
                     kept = [_thinned(kept, per_band)]
                     rows = len(kept[0])
         unanswered = query.unanswered()
-    return Sample(_in_order(_thinned(kept, per_band), counts), unanswered) if kept else Sample((), unanswered)
+    of_label: Counter[str] = Counter()
+    for (label, _), count in counts.items():
+        of_label[label] += count
+    ranked = sorted(of_label, key=lambda label: (-of_label[label], label))
+    drawn = _in_order(_thinned(kept, per_band), counts, ranked[:most]) if ranked else []
+    return Sample(drawn, len(ranked), unanswered)
 
 
 def _groups(table: pa.Table) -> tuple[NDArray[np.int64], list[str]]:
@@ -121,10 +130,10 @@ def _thinned(tables: Sequence[pa.Table], per_band: int) -> pa.Table:
     return _lowest(table, _groups(table)[0], per_band)
 
 
-def _in_order(table: pa.Table, counts: Counter[tuple[str, int]]) -> list[Drawn]:
-    of_label: Counter[str] = Counter()
-    for (label, _), count in counts.items():
-        of_label[label] += count
+def _in_order(table: pa.Table, counts: Counter[tuple[str, int]], labels: Sequence[str]) -> list[Drawn]:
+    """The detections of these labels, label by label, within one by turns."""
+    table = table.filter(pc.is_in(table.column("label"), pa.array(labels, pa.string())))
+    rank = {label: number for number, label in enumerate(labels)}
     bands = band_of(table.column("probability").to_numpy()).tolist()
     drawn_in = Counter(zip(table.column("label").to_pylist(), bands, strict=True))
     rows: Iterable[Any] = zip(*(column.to_pylist() for column in table.columns), strict=True)
@@ -133,5 +142,5 @@ def _in_order(table: pa.Table, counts: Counter[tuple[str, int]]) -> list[Drawn]:
         group = row[0], band
         values: list[Any] = [*row[:-1], EDGES[band], EDGES[band + 1], counts[group], drawn_in[group]]
         drawn.append((row[-1], Drawn(*values)))
-    drawn.sort(key=lambda each: (-of_label[each[1].label], each[1].label, each[0]))
+    drawn.sort(key=lambda each: (rank[each[1].label], each[0]))
     return [each for _, each in drawn]

@@ -35,7 +35,7 @@ def test_bands_hold_what_their_edges_say() -> None:
 @pytest.mark.parametrize("layout", [WIDE, LONG])
 def test_each_band_of_each_label_is_drawn_and_counted(layout: object, tmp_path: Path) -> None:
     output = filled(tmp_path, layout=layout)
-    sample = draw(find_results(output.folder, None), None, 0.1, 5)
+    sample = draw(find_results(output.folder, None), None, 0.1, 5, 99)
     # Every detection, band by band, by a literal loop.
     population: defaultdict[tuple[str, float], set[tuple[str, int]]] = defaultdict(set)
     for path, scores in output.scores.items():
@@ -61,7 +61,7 @@ def test_each_band_of_each_label_is_drawn_and_counted(layout: object, tmp_path: 
 
 def test_a_larger_draw_holds_the_smaller_one_in_its_order(tmp_path: Path) -> None:
     found = find_results(filled(tmp_path).folder, None)
-    few, many = (draw(found, None, 0.0, per_band).drawn for per_band in (2, 7))
+    few, many = (draw(found, None, 0.0, per_band, 99).drawn for per_band in (2, 7))
     kept = {key_of_detection(each) for each in few}
     assert [key_of_detection(each) for each in many if key_of_detection(each) in kept] == [
         key_of_detection(each) for each in few
@@ -71,7 +71,7 @@ def test_a_larger_draw_holds_the_smaller_one_in_its_order(tmp_path: Path) -> Non
 def test_who_is_drawn_is_chance(tmp_path: Path) -> None:
     # Of 3 x 240 clips with even scores: the mean score of those drawn is that of their band.
     output = filled(tmp_path, recordings=30)
-    drawn = draw(find_results(output.folder, None), None, 0.5, 80).drawn
+    drawn = draw(find_results(output.folder, None), None, 0.5, 80, 99).drawn
     for low, high in ((0.5, 0.75), (0.75, 0.9), (0.9, 1.0)):
         own = [each.probability for each in drawn if each.band_low == low]
         standard_error = (high - low) / np.sqrt(12 * len(own))
@@ -80,16 +80,24 @@ def test_who_is_drawn_is_chance(tmp_path: Path) -> None:
 
 def test_thinning_out_on_the_way_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = find_results(filled(tmp_path).folder, None)
-    at_once = draw(found, None, 0.0, 3)
+    at_once = draw(found, None, 0.0, 3, 99)
     monkeypatch.setattr("birddask.detections.query._ROWS_AT_ONCE", 5)
-    assert draw(found, None, 0.0, 3) == at_once
+    assert draw(found, None, 0.0, 3, 99) == at_once
 
 
 def test_a_list_of_species(tmp_path: Path) -> None:
-    sample = draw(find_results(filled(tmp_path).folder, None), frozenset({"tawny owl", "griffin"}), 0.1, 3)
+    sample = draw(find_results(filled(tmp_path).folder, None), frozenset({"tawny owl", "griffin"}), 0.1, 3, 99)
     assert {each.label for each in sample.drawn} == {LABELS[0]}
     assert sample.unanswered == ["griffin"]
-    assert draw(find_results(Folder(str(tmp_path)), None), frozenset({"griffin"}), 0.1, 3).drawn == []
+    assert draw(find_results(Folder(str(tmp_path)), None), frozenset({"griffin"}), 0.1, 3, 99).drawn == []
+
+
+def test_the_most_frequent_labels(tmp_path: Path) -> None:
+    found = find_results(filled(tmp_path).folder, None)
+    every, some = draw(found, None, 0.1, 3, 99), draw(found, None, 0.1, 3, 2)
+    first = list(dict.fromkeys(each.label for each in every.drawn))[:2]
+    assert some.drawn == [each for each in every.drawn if each.label in first]
+    assert (some.labels, every.labels) == (3, 3)
 
 
 def answer(drawn: Drawn, answered_us: int, **settings: object) -> Answer:
