@@ -6,13 +6,12 @@ import asyncio
 import getpass
 import itertools
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-import typer
-
 from birddask.commands_results import Results, new_place, read_place
+from birddask.console import say
 from birddask.detections.found import Found, find_results
 from birddask.detections.known import known_labels
 from birddask.detections.rules import read_species
@@ -75,20 +74,20 @@ def evaluate_results(results: Results, annotated: Annotated, thresholds: Sequenc
     known = known_labels(found, job.model, job.model_options)
     least_us = round(annotated.least_overlap_s * 1_000_000)
     evaluation = evaluate(found, annotated.annotations(), known.labels, thresholds, least_us)
-    _say(evaluation_lines(evaluation, found))
+    say(evaluation_lines(evaluation, found))
     if not known.complete:
-        _say(["the model's own labels are not at hand: a name that its tables do not hold counts as unknown"])
+        say(["the model's own labels are not at hand: a name that its tables do not hold counts as unknown"])
     rows = list(label_table(evaluation))
     if place is None:
         shown = [index for index, name in enumerate(rows[0]) if not str(name).startswith(("precision", "recall"))]
-        _say(_columns([[row[index] for index in shown] for row in rows[: _LABELS_SHOWN + 1]]))
+        say(_columns([[row[index] for index in shown] for row in rows[: _LABELS_SHOWN + 1]]))
         if len(rows) > _LABELS_SHOWN + 1:
-            _say([f"and {len(rows) - _LABELS_SHOWN - 1} more labels; --output FILE has all"])
+            say([f"and {len(rows) - _LABELS_SHOWN - 1} more labels; --output FILE has all"])
         return
     folder, name = place
     folder.publish(name, csv_lines(rows))
     folder.publish(f"{name}.about.json", evaluation_file(evaluation, found, least_us))
-    _say([f"{len(rows) - 1} labels in {folder.place(name)}"])
+    say([f"{len(rows) - 1} labels in {folder.place(name)}"])
 
 
 @dataclass(frozen=True)
@@ -121,23 +120,23 @@ def review(results: Results, wanted: Wanted, reviewer: str | None, port: int) ->
     job.output_folder.require_writable("output")
     sample = wanted.draw(found)
     if sample.unanswered:
-        _say([f"no label answers to: {', '.join(sample.unanswered)} (misspelt, or nowhere in the tables)"])
+        say([f"no label answers to: {', '.join(sample.unanswered)} (misspelt, or nowhere in the tables)"])
     labels = known_labels(found, job.model, job.model_options).labels
     desk = set_up(job, found, sample.drawn, labels, reviewer or getpass.getuser())
     of_labels = len({each.label for each in sample.drawn})
     if of_labels < sample.labels:
-        _say([f"the {of_labels} most frequent labels of {sample.labels}; --labels takes more, --species others"])
-    _say([f"{len(sample.drawn)} detections of {of_labels} labels to review, {desk.answered} of them answered already"])
+        say([f"the {of_labels} most frequent labels of {sample.labels}; --labels takes more, --species others"])
+    say([f"{len(sample.drawn)} detections of {of_labels} labels to review, {desk.answered} of them answered already"])
 
     def opened(address: str) -> None:
-        _say([f"open {address}", "^C stops; every answer is kept as it is given"])
+        say([f"open {address}", "^C stops; every answer is kept as it is given"])
 
     try:
         asyncio.run(serve(desk, port, opened))
     except OSError as error:
         raise ConfigError(f"port {port} of this machine can't be used: {error.strerror}; name another one") from error
     except KeyboardInterrupt:
-        _say([f"stopped; {desk.session.count} answers in this session, {desk.answered} of {len(sample.drawn)} in all"])
+        say([f"stopped; {desk.session.count} answers in this session, {desk.answered} of {len(sample.drawn)} in all"])
 
 
 def calibrate(results: Results, probability: float, output: str | None) -> None:
@@ -149,14 +148,14 @@ def calibrate(results: Results, probability: float, output: str | None) -> None:
     if not answers:
         raise ConfigError(f"nobody has reviewed {found.name} yet; `birddask review` does it")
     calibrations = calibration.calibrate(answers, probability)
-    _say(calibration.calibration_lines(calibrations))
+    say(calibration.calibration_lines(calibrations))
     if place is None:
         return
     folder, name = place
     rows = list(calibration.threshold_table(calibrations))
     folder.publish(name, csv_lines(rows))
     folder.publish(f"{name}.about.json", calibration.calibration_file(calibrations, found.name, probability))
-    _say([f"{len(rows) - 1} thresholds in {folder.place(name)}, for `birddask detections --thresholds`"])
+    say([f"{len(rows) - 1} thresholds in {folder.place(name)}, for `birddask detections --thresholds`"])
 
 
 def _is_table(place: str) -> bool:
@@ -169,8 +168,3 @@ def _columns(rows: Sequence[Sequence[object]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     for row in texts:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def _say(lines: Iterable[str]) -> None:
-    for line in lines:
-        typer.echo(line)
