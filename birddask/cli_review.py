@@ -32,7 +32,7 @@ def evaluate(
     from birddask import commands_review as commands
     from birddask.commands_results import Results
 
-    annotated = commands.Annotated(annotations, names, min_overlap)
+    annotated = commands.Annotations(annotations, names, min_overlap)
     commands.evaluate_results(Results(job_file, model), annotated, threshold, output)
 
 

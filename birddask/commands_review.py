@@ -35,7 +35,7 @@ _LABELS_SHOWN = 40
 
 
 @dataclass(frozen=True)
-class Annotated:
+class Annotations:
     """What people heard.
 
     Attributes:
@@ -66,7 +66,7 @@ class Annotated:
             yield read_annotations(folder.read(key), key)
 
 
-def evaluate_results(results: Results, annotated: Annotated, thresholds: Sequence[float], output: str | None) -> None:
+def evaluate_results(results: Results, annotated: Annotations, thresholds: Sequence[float], output: str | None) -> None:
     """Compare results with annotations; print what came of it, and write it."""
     job = results.job()
     found = find_results(job.output_folder, results.model)

@@ -98,9 +98,9 @@ class Desk:
             FileNotFoundError: it is not there any more.
             StorageError, TransientStorageError: the archive can't be reached.
         """
-        drawn, rule = self.drawn[number], self._store.spec.clip
+        drawn, spec = self.drawn[number], self._store.spec
         recording = self._recordings[drawn.recording]
-        return clip_sound(self.job.archive_folder, recording, clip_number(rule, drawn.start_us), rule)
+        return clip_sound(self.job.archive_folder, recording, clip_number(spec.clip, drawn.start_us), spec)
 
 
 def set_up(job: Job, found: Found, drawn: Sequence[Drawn], labels: Sequence[str], reviewer: str) -> Desk:

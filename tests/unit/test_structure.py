@@ -219,7 +219,7 @@ OWNERS = {
     "jinja2": {"page.render"},
     "pydantic": {"documents"},
     "yaml": {"documents"},
-    "typer": {"cli", "cli_models", "cli_results", "cli_review", "commands_results", "commands_review", "console"},
+    "typer": {"cli", "cli_models", "cli_results", "cli_review", "commands_results", "console"},
     "rich": {"commands", "commands_look", "progress", "clips.terminal"},
 }
 
