@@ -14,6 +14,7 @@ import typer
 
 from birddask.cli_models import app as models_app
 from birddask.cli_results import app as results_app
+from birddask.cli_review import app as review_app
 from birddask.errors import BirddaskError, ConfigError, ModelError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(results_app)
+app.add_typer(review_app)
 
 JobFile = Annotated[str, typer.Argument(help="The job file: a path or a URL.", metavar="JOB.yaml")]
 ClusterFile = Annotated[Path | None, typer.Option("--cluster", help="Where to run; without it, on this machine.")]

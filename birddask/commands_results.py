@@ -16,7 +16,8 @@ from birddask.errors import ConfigError, StorageError, TransientStorageError
 from birddask.formats import FORMATS, Context, Format
 from birddask.formats.about import about_file
 from birddask.formats.format import Rows
-from birddask.formats.spreadsheet import csv_lines, safe
+from birddask.formats.spreadsheet import csv_lines
+from birddask.guard import safe
 from birddask.handover.deliver import deliver, receiver_at
 from birddask.job import Job, read_job_file
 from birddask.models.cache import find_bundle
@@ -60,7 +61,7 @@ class Choice:
 
     def rules(self, *, smooth: bool = False, merge: bool = False) -> Rules:
         """The rules that follow; raises ConfigError if a file is wrong."""
-        species = None if self.species is None else read_species(_content(self.species), self.species)
+        species = None if self.species is None else read_species(read_place(self.species), self.species)
         return Rules(self._thresholds(), self.best, species, smooth, merge)
 
     def _thresholds(self) -> Thresholds:
@@ -70,7 +71,7 @@ class Choice:
             raise ConfigError(
                 "give either --threshold or --thresholds; in the file a row for `*` is for all other labels"
             )
-        return read_thresholds(_content(self.thresholds), self.thresholds)
+        return read_thresholds(read_place(self.thresholds), self.thresholds)
 
 
 @dataclass(frozen=True)
@@ -184,8 +185,12 @@ def _format(name: str) -> Format:
     return FORMATS[name]
 
 
-def _content(place: str) -> bytes:
-    """A small file that the user names by a path or a URL."""
+def read_place(place: str) -> bytes:
+    """A small file that the user names by a path or a URL.
+
+    Raises:
+        ConfigError: it can't be read.
+    """
     base, _, name = absolute_url(place).rpartition("/")
     try:
         return folder_at(base or "/").read(name)

@@ -53,6 +53,11 @@ def clips_of(content: bytes, layout: Literal["wide", "long"]) -> pa.Table:
     return _shaped(table, first, pa.nulls(first.size, WORD), highest)
 
 
+def label_columns(schema: pa.Schema) -> list[str]:
+    """The labels of a wide part."""
+    return [name for name in schema.names if name not in _WIDE_BEFORE_LABELS]
+
+
 def in_batches(table: pa.Table, bounds: Sequence[str]) -> pa.Table:
     """The same rows with a column ``batch``: how many of the bounds are not behind the recording."""
     recording = table.column("recording").combine_chunks()
@@ -71,7 +76,7 @@ def _long(file: pq.ParquetFile, least: Least) -> pa.Table:
 
 
 def _wide(file: pq.ParquetFile, least: Least) -> pa.Table:
-    labels = [name for name in file.schema_arrow.names if name not in _WIDE_BEFORE_LABELS]
+    labels = label_columns(file.schema_arrow)
     minima = _minima(labels, least)
     wanted = np.flatnonzero(np.isfinite(minima))
     names = [labels[index] for index in wanted.tolist()]

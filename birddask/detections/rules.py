@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from birddask.detections.labels import key_of, keys_of
 from birddask.errors import ConfigError
+from birddask.guard import as_written
 from birddask.storage import Folder
 
 ALL_OTHERS = "*"
@@ -140,7 +141,7 @@ def read_thresholds(content: bytes, source: str) -> Thresholds:
         place = f"{source}, row {number}"
         if len(row) != len(header):
             raise ConfigError(f"{place}: {len(row)} columns, the first line has {len(header)}")
-        name = key_of(row[label])
+        name = key_of(as_written(row[label]))
         if name in by_name:
             raise ConfigError(f"{place}: {row[label]!r} has a threshold already")
         by_name[name] = _probability(row[threshold], place)

@@ -36,6 +36,12 @@ def read_columns(content: bytes, names: Sequence[str]) -> list[list[object]]:
     return [_values(table.column(name)) for name in names]
 
 
+def read_names(content: bytes) -> list[str]:
+    """The names of a file's columns."""
+    names: list[str] = pq.read_schema(pa.BufferReader(content)).names
+    return names
+
+
 def read_metadata(content: bytes) -> dict[str, object]:
     """What a file records about where its numbers come from."""
     stored = pq.read_schema(pa.BufferReader(content)).metadata

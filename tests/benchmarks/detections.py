@@ -1,4 +1,6 @@
-"""Time and memory of ``birddask detections`` and of the counting for ``report`` on a made-up table, larger than memory.
+"""Time and memory of ``birddask detections``, and of the reading for ``report``, ``review`` and ``evaluate``.
+
+On a made-up table, larger than memory:
 
     python tests/benchmarks/detections.py [--rows 200000000] [--threshold 0.25] [--everything] [--folder PLACE]
 
@@ -11,6 +13,7 @@ is kept, and used again.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import subprocess
 import sys
@@ -26,7 +29,7 @@ from birddask.outputs import Scans
 from birddask.plan import Block, ClipRule
 from birddask.recordings.recording import About, Recording, Scanned
 from birddask.storage import Folder
-from birddask.table.parquet import TIME, WORD, read_metadata, to_bytes
+from birddask.table.parquet import TIME, WORD, read_columns, read_metadata, to_bytes
 from birddask.table.parts import PartLayout
 from birddask.table.results import Results, part_key
 from tests.support.models import tiny_card
@@ -169,6 +172,44 @@ def measure_page(made: Made, threshold: str) -> None:
     print(f"counted for the page: {took.said}, {took}")
 
 
+_DRAW = """
+import sys
+from birddask.detections.found import find_results
+from birddask.job import read_job_file
+from birddask.review.sample import draw
+found = find_results(read_job_file(sys.argv[1]).output_folder, None)
+print(f"{len(draw(found, None, float(sys.argv[2]), 20, 30).drawn)} detections")
+"""
+
+
+def measure_draw(made: Made) -> None:
+    """Draw for ``birddask review`` once and print what it took."""
+    took = run([sys.executable, "-c", _DRAW, str(made.job), "0.1"])
+    print(f"drawn for a review: {took.said}, {took}")
+
+
+def measure_evaluation(made: Made, recordings: int) -> None:
+    """Compare with annotations of so many recordings once and print what it took."""
+    with tempfile.TemporaryDirectory(dir=made.job.parent) as folder:
+        place = Path(folder, "annotations.csv")
+        blocks = sorted(file.key for file in Folder(str(made.job.parent / "output/probabilities")).files())
+        paths = (path for key in blocks for path in dict.fromkeys(_recordings_of(made, key)))
+        lines = (
+            f"{path},{clip * 3},{clip * 3 + 3},Genus species{clip:04d}_Common Name {clip}"
+            for path in itertools.islice(paths, recordings)
+            for clip in range(_CLIPS_PER_RECORDING)
+        )
+        place.write_text("\n".join(["recording,start_s,end_s,label", *lines]))
+        took = run([sys.executable, "-m", "birddask.cli", "evaluate", str(made.job), str(place)])
+    print(f"compared with annotations of {recordings} recordings: {took}")
+
+
+def _recordings_of(made: Made, key: str) -> list[str]:
+    content = (made.job.parent / "output/probabilities" / key).read_bytes()
+    (recordings,) = read_columns(content, ["recording"])
+    return [str(each) for each in recordings]
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--rows", type=int, default=200_000_000)
@@ -184,6 +225,8 @@ def main() -> None:
         measure(made, "--threshold", options.threshold, "--format", "parquet")
         measure(made, "--threshold", options.threshold, "--format", "parquet", "--best", "3", "--merge")
         measure_page(made, options.threshold)
+        measure_draw(made)
+        measure_evaluation(made, 1000)
         if options.everything:
             measure(made, "--threshold", "0", "--format", "parquet")
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from birddask.review.answers import Answer, Session, read_answers
+from birddask.review.sample import Drawn
 from birddask.storage import Folder, spooled
 from tests.buckets.places import Place, place_of
 from tests.support.outputs import made_up, recording
@@ -51,6 +53,16 @@ def test_detections_effort_and_exports_are_those_of_a_disk(place: Place, tmp_pat
     tops = {key.split("/")[0] for key in expected}
     assert tops >= {"heard.csv", "heard.parquet", "raven", "effort.csv", "handed", "heard.csv.about.json"}
     assert content(place.below("written").folder) == expected
+
+
+def test_answers_of_a_review(place: Place) -> None:
+    drawn = Drawn("owl", "=moor & \u00e9", "=moor & \u00e9/1.wav", 4, 9, 10, 5, 1.0, 0.9, 1.0, 90, 3)
+    session = Session(place.folder)
+    given = [Answer(drawn, verdict, None, "Ann", number, "tiny-1") for number, verdict in enumerate(("yes", "no"))]
+    for each in given:
+        session.add(each)
+    assert read_answers(place.folder, "tiny-1") == given
+    assert len(list(place.folder.files("annotations"))) == 1
 
 
 def test_pages_and_pictures_are_those_of_a_disk(place: Place, tmp_path: Path) -> None:

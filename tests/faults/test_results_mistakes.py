@@ -53,6 +53,13 @@ def job(output: MadeUp, tmp_path: Path) -> Path:
         (["report", "x.html", "--threshold", "2"], "not a probability"),
         (["report", "x.html", "--model", "birdnet"], "name one model"),
         (["export", "--to", "here", "--format", "audacity"], "birddask detections"),
+        (["evaluate", "none.csv"], "none.csv can't be read: there is no such file"),
+        (["evaluate", "nowhere"], "nowhere does not exist"),
+        (["evaluate", "none.csv", "--names", "names.csv"], "names.csv can't be read"),
+        (["evaluate", "none.csv", "--output", "job.yaml"], "job.yaml is there already"),
+        (["review", "--species", "none.txt"], "none.txt can't be read"),
+        (["review", "--model", "birdnet"], "name one model"),
+        (["calibrate"], "nobody has reviewed"),
         (["export", "--to", "s3://bucket/heard.sqlite"], "must lie on this machine"),
         (["export", "--to", "https://wren:secret@example.org/x"], "form https://host/path; a token goes into"),
         (["export", "--to", "https://"], "form https://host/path"),
@@ -80,6 +87,9 @@ def test_results_that_are_not_there_yet(tmp_path: Path) -> None:
         ["effort"],
         ["report", str(tmp_path / "x.html")],
         ["export", "--to", str(tmp_path / "x")],
+        ["evaluate", str(tmp_path)],
+        ["review"],
+        ["calibrate"],
     ):
         done = birddask(verb[0], job, *verb[1:])
         assert done.returncode == 2

@@ -14,6 +14,7 @@ LAYERS = [
     "errors",
     "fingerprint",
     "printable",
+    "guard",
     "documents",
     "storage",
     "packages",
@@ -37,6 +38,8 @@ LAYERS = [
     "formats",
     "effort",
     "handover",
+    "evaluation",
+    "review",
     "report",
     "schedule",
     "survey",
@@ -53,6 +56,8 @@ LAYERS = [
     "commands_look",
     "cli_models",
     "cli_results",
+    "commands_review",
+    "cli_review",
     "cli",
 ]
 # Inside the packages that have an order of their own.
@@ -156,8 +161,10 @@ INNER_LAYERS = {
         "reporting",
         "comparing",
     ],
-    "detections": ["labels", "rules", "places", "found", "rows", "recordings", "steps", "query"],
     "clips": ["extra", "find", "frequencies", "picture", "sound", "drawing", "looked_at", "figure", "terminal"],
+    "detections": ["labels", "rules", "places", "found", "rows", "known", "recordings", "steps", "query"],
+    "evaluation": ["annotations", "names", "matching", "measures", "truth", "clips", "evaluate", "reporting"],
+    "review": ["bands", "sample", "answers", "precision", "logistic", "calibration", "desk", "server"],
     "formats": [
         "format",
         "spreadsheet",
@@ -193,15 +200,19 @@ OWNERS = {
     | {
         "detections.places",
         "detections.rows",
+        "detections.known",
         "detections.recordings",
         "detections.query",
         "formats.format",
         "formats.parquet_table",
+        "review.sample",
+        "review.answers",
     },
     "duckdb": {"detections.query"},
     "distributed": {"engine.control", "engine.flight", "engine.run"}
     | CLUSTERS - {"clusters.extras", "clusters.cluster_file"},
     "dask": {"clusters.connecting", "clusters.kubernetes", "clusters.memory", "clusters.size", "access"},
+    "tornado": {"review.server"},
     "asyncssh": {"clusters.ssh"},
     "dask_jobqueue": {"clusters.slurm"},
     "dask_kubernetes": {"clusters.kubernetes"},
@@ -212,7 +223,7 @@ OWNERS = {
     "jinja2": {"page.render"},
     "pydantic": {"documents"},
     "yaml": {"documents"},
-    "typer": {"cli", "cli_models", "cli_results", "commands_results", "console"},
+    "typer": {"cli", "cli_models", "cli_results", "cli_review", "commands_results", "console"},
     "rich": {"commands", "commands_look", "progress", "clips.terminal"},
 }
 

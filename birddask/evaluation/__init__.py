@@ -1,0 +1,1 @@
+"""Probabilities against annotations: how well a model hears what people heard."""

@@ -1,0 +1,41 @@
+"""Names in annotations as they are compared, and those that are not the model's: codes of eBird, other languages."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from birddask.detections.labels import key_of
+from birddask.errors import ConfigError
+from birddask.evaluation.annotations import Annotation
+
+_SEPARATORS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+
+
+def in_one_line(name: str) -> str:
+    """A name as tables hold it that have no quotes, such as Raven's: tabs and line ends are spaces."""
+    return _SEPARATORS.sub(" ", name)
+
+
+def read_translation(content: bytes, source: str) -> dict[str, str]:
+    """A CSV file with the columns ``name`` and ``label``: what annotations say, and the model's label for it.
+
+    Raises:
+        ConfigError: the file is not of that form.
+    """
+    try:
+        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{source} is not UTF-8 text; save it as UTF-8") from error
+    if not {"name", "label"} <= set(rows.fieldnames or ()):
+        raise ConfigError(f"{source} must be a CSV file whose first line has the columns `name` and `label`")
+    return {key_of(row["name"]): row["label"] for row in rows if row["name"] and row["label"]}
+
+
+def translated(annotations: Iterable[Annotation], labels: Mapping[str, str]) -> Iterator[Annotation]:
+    """The annotations with the model's labels for their names, where there is one."""
+    for each in annotations:
+        yield replace(each, names=tuple(labels.get(key_of(name), name) for name in each.names))
