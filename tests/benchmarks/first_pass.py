@@ -24,6 +24,7 @@ import numpy as np
 
 from birddask import Job, LocalSpec, prepare, run
 from birddask.clusters import connect
+from birddask.clusters.outfit import keep_freed_memory
 from birddask.engine import Control, run_tasks
 from birddask.mels.waveform import read_pieces
 from birddask.models.ready import ready_classifier, ready_front_end
@@ -85,6 +86,7 @@ def parts_of(prepared: Prepared, block: Block) -> Counter[str]:
 def in_process(job: Job, rounds: int) -> tuple[list[Row], float, list[float]]:
     """Rows on one core, seconds of all parts of one clip, seconds of each block."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    keep_freed_memory()  # as workers do
     prepared = prepare(job)
     with connect(LocalSpec("local"), 1) as client:
         scan(job, Control(lambda: client))
