@@ -11,12 +11,13 @@ from pathlib import Path
 from birddask.console import say
 from birddask.errors import ConfigError
 from birddask.job import read_job_file
-from birddask.models.bundle import CARD, NETWORK, read_card, read_preset
+from birddask.models.bundle import CARD, NETWORK, read_card
 from birddask.models.cache import find_bundle, models_folder
 from birddask.models.card import ModelCard
 from birddask.models.checking import check_lines, network_lines
 from birddask.models.importing import Choices, import_bundle
 from birddask.models.library import get_model, known_models, seal_bundle
+from birddask.models.presets import find_preset
 from birddask.stages import comparing
 from birddask.stages.comparing import HEARD, Comparison
 from birddask.storage import folder_at, read_file
@@ -49,7 +50,7 @@ def fetch_model(name: str, wheel: Path | None) -> None:
 def import_model(files: Files, place: str | None, choices: Choices) -> None:
     """A bundle of a network of the user's own, in a folder or in the cache."""
     folder = models_folder().child(choices.name) if place is None else folder_at(place)
-    preset = read_preset(find_bundle(files.preset))
+    preset = find_preset(files.preset)
     network = read_file(files.network)
     card = import_bundle(folder, network, read_file(files.labels), preset, choices)
     say(network_lines(card, network))
@@ -119,7 +120,7 @@ def split_network(network: str, tensor: str, place: str, samples: int | None, pr
     if preset is None:
         say([f"--preset PRESET compares {_FRONT_END} with the mels of a preset"])
         return
-    say([f"{splitting.off_preset(halves, read_preset(find_bundle(preset)))}; mels of {preset} against {_FRONT_END}"])
+    say([f"{splitting.off_preset(halves, find_preset(preset))}; mels of {preset} against {_FRONT_END}"])
     say([f"if that will do: birddask models import {folder.place(NETWORK)} --preset {preset} --labels LABELS.txt"])
 
 

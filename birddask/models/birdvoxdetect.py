@@ -12,15 +12,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from birddask.documents import to_yaml
 from birddask.errors import ModelError
 from birddask.fingerprint import sha256_hex
-from birddask.mels.transform import prepare
 from birddask.models.birdvoxdetect_graph import Weights, build_network
-from birddask.models.bundle import CARD, LABELS, NETWORK, KnownAnswer, seal
-from birddask.models.known_clip import known_clip
+from birddask.models.bundle import Bundle, publish_bundle
+from birddask.models.known_clip import known_answer
 from birddask.models.presets import preset_card
-from birddask.models.session import score_unsealed
 from birddask.packages import Sources, read_members
 from birddask.storage import Folder
 
@@ -48,13 +45,7 @@ def fetch_birdvoxdetect(folder: Folder, package_file: Path | None) -> None:
         raise ModelError(f"the package {PACKAGE.requirement} holds other weights than expected")
     card = preset_card(NAME)
     network = build_network(read_weights(content), card.mels.shape, card.input.name, card.output.name)
-    waveform = known_clip(card.mels.clip.sample_rate_hz, card.mels.clip.length_samples)
-    mels = prepare(card.mels, {}).mels(waveform)
-    probabilities = score_unsealed(card, (_LABEL,), network, mels)
-    folder.publish(NETWORK, network)
-    folder.publish(LABELS, f"{_LABEL}\n".encode())
-    folder.publish(CARD, to_yaml(card).replace("files: null\n", "").encode())
-    seal(folder, KnownAnswer(waveform, mels, probabilities))
+    publish_bundle(folder, Bundle(card, (_LABEL,), network, {}, known_answer(card, (_LABEL,), network, {})))
 
 
 def read_weights(content: bytes) -> Weights:

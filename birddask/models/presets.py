@@ -6,6 +6,8 @@ from importlib import resources
 
 from birddask.documents import parse, parse_yaml
 from birddask.errors import ConfigError
+from birddask.models.bundle import Preset, read_preset
+from birddask.models.cache import find_bundle
 from birddask.models.card import ModelCard
 
 _FOLDER = resources.files("birddask") / "presets"
@@ -37,3 +39,14 @@ def preset_card(name: str) -> ModelCard:
     """
     source = f"preset {name}"
     return parse(ModelCard, parse_yaml(preset_text(name), source), source)
+
+
+def find_preset(preset: str) -> Preset:
+    """A preset by its name, or the front end of a card or bundle: by a name in the cache, a path or a URL.
+
+    Raises:
+        ConfigError: there is none of that name or in that place.
+    """
+    if preset in preset_names():
+        return Preset(preset_card(preset), {})
+    return read_preset(find_bundle(preset))

@@ -5,6 +5,7 @@ The tolerance stands in ``PRESETS``: the largest difference in the network's inp
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from birddask.errors import ConfigError
 from birddask.mels.transform import prepare
 from birddask.models.known_clip import known_clip
-from birddask.models.presets import preset_card, preset_names, preset_text
+from birddask.models.presets import find_preset, preset_card, preset_names, preset_text
 
 Array32 = NDArray[np.float32]
 Array64 = NDArray[np.float64]
@@ -46,7 +47,7 @@ def e4e_multiclass(clip: Array64) -> Array64:
     return scipy.special.expit((decibels - decibels.mean()) / (decibels.std(ddof=1) + 1e-6))
 
 
-def librosa_efficientnet(clip: Array64) -> Array64:
+def efficientnet_5s(clip: Array64) -> Array64:
     decibels = librosa.power_to_db(librosa.feature.melspectrogram(y=clip, sr=RATE), ref=np.max)
     span = decibels.max() - decibels.min()
     return ((decibels - decibels.min()) / (span or 1))[np.newaxis]
@@ -118,7 +119,7 @@ class Golden:
 
 PRESETS = {
     "e4e-multiclass": Golden(e4e_multiclass, (3, 194, 229), 1e-5),
-    "librosa-efficientnet": Golden(librosa_efficientnet, (1, 128, 313), 1e-5),
+    "efficientnet-5s": Golden(efficientnet_5s, (1, 128, 313), 1e-5),
     "pyha-analyzer-2": Golden(pyha_analyzer_2, (1, 256, 431), 1e-6),
     "birdset-convnext": Golden(birdset_convnext, (1, 128, 501), 1e-5),
     "birdset-efficientnet": Golden(birdset_efficientnet, (1, 256, 626), 1e-5),
@@ -188,9 +189,20 @@ def test_an_unknown_preset_is_refused_with_those_that_there_are() -> None:
         preset_card("warbler")
 
 
+def test_a_preset_is_found_by_its_name(tiny_bundle: Path) -> None:
+    assert find_preset("birdset-efficientnet").card == preset_card("birdset-efficientnet")
+    assert find_preset(str(tiny_bundle)).card.name == "tiny"
+    with pytest.raises(ConfigError, match="no model named 'warbler'"):
+        find_preset("warbler")
+
+
 def test_an_installed_package_has_the_presets(tmp_path: Path) -> None:
+    source = tmp_path / "source"  # setuptools builds in the folder, and packs what earlier builds left there
+    shutil.copytree(ROOT / "birddask", source / "birddask")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*command, "--wheel-dir", str(tmp_path), str(ROOT)], check=True, capture_output=True)
+    subprocess.run([*command, "--wheel-dir", str(tmp_path), str(source)], check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     packed = {Path(name).stem for name in zipfile.ZipFile(wheel).namelist() if name.startswith("birddask/presets/")}
     assert packed == set(PRESETS)

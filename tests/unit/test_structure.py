@@ -107,7 +107,6 @@ INNER_LAYERS = {
     "models": [
         "before",
         "card",
-        "presets",
         "bundle",
         "protobuf",
         "network",
@@ -115,6 +114,7 @@ INNER_LAYERS = {
         "session",
         "ready",
         "cache",
+        "presets",
         "known_clip",
         "tflite_graph",
         "location",
