@@ -12,7 +12,7 @@ from birddask.detections.found import find_results
 from birddask.detections.query import Query, opened
 from birddask.detections.rules import Location, Rules, Thresholds, one_threshold, read_species, read_thresholds
 from birddask.effort import FATES, Effort, count_effort
-from birddask.errors import ConfigError, StorageError, TransientStorageError
+from birddask.errors import ConfigError
 from birddask.formats import FORMATS, Context, Format
 from birddask.formats.about import about_file
 from birddask.formats.format import Rows
@@ -22,7 +22,7 @@ from birddask.handover.deliver import deliver, receiver_at
 from birddask.job import Job, read_job_file
 from birddask.models.cache import find_bundle
 from birddask.models.location import ALL_YEAR, open_location_model
-from birddask.storage import Folder, absolute_url, folder_at
+from birddask.storage import Folder, absolute_url, folder_at, read_file
 
 _THRESHOLD = 0.25
 _US_PER_H = 3_600_000_000
@@ -61,7 +61,7 @@ class Choice:
 
     def rules(self, *, smooth: bool = False, merge: bool = False) -> Rules:
         """The rules that follow; raises ConfigError if a file is wrong."""
-        species = None if self.species is None else read_species(read_place(self.species), self.species)
+        species = None if self.species is None else read_species(read_file(self.species), self.species)
         return Rules(self._thresholds(), self.best, species, smooth, merge)
 
     def _thresholds(self) -> Thresholds:
@@ -71,7 +71,7 @@ class Choice:
             raise ConfigError(
                 "give either --threshold or --thresholds; in the file a row for `*` is for all other labels"
             )
-        return read_thresholds(read_place(self.thresholds), self.thresholds)
+        return read_thresholds(read_file(self.thresholds), self.thresholds)
 
 
 @dataclass(frozen=True)
@@ -183,20 +183,6 @@ def _format(name: str) -> Format:
     if name not in FORMATS:
         raise ConfigError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
     return FORMATS[name]
-
-
-def read_place(place: str) -> bytes:
-    """A small file that the user names by a path or a URL.
-
-    Raises:
-        ConfigError: it can't be read.
-    """
-    base, _, name = absolute_url(place).rpartition("/")
-    try:
-        return folder_at(base or "/").read(name)
-    except (FileNotFoundError, StorageError, TransientStorageError) as error:
-        said = "there is no such file" if isinstance(error, FileNotFoundError) else error
-        raise ConfigError(f"{place} can't be read: {said}") from error
 
 
 def new_place(job: Job, place: str) -> tuple[Folder, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from birddask.commands_results import Results, new_place, read_place
+from birddask.commands_results import Results, new_place
 from birddask.console import say
 from birddask.detections.found import Found, find_results
 from birddask.detections.known import known_labels
@@ -28,7 +28,7 @@ from birddask.review.bands import lowest_edge
 from birddask.review.desk import set_up
 from birddask.review.sample import Sample, draw
 from birddask.review.server import serve
-from birddask.storage import absolute_url, folder_at
+from birddask.storage import absolute_url, folder_at, read_file
 
 _TABLES = (".txt", ".tsv", ".csv", ".parquet")
 _LABELS_SHOWN = 40
@@ -50,12 +50,12 @@ class Annotations:
 
     def annotations(self) -> Iterator[Annotation]:
         """All annotations; raises ConfigError if a file is missing or wrong."""
-        labels = {} if self.translation is None else read_translation(read_place(self.translation), self.translation)
+        labels = {} if self.translation is None else read_translation(read_file(self.translation), self.translation)
         return translated(itertools.chain.from_iterable(self._tables()), labels)
 
     def _tables(self) -> Iterator[Iterator[Annotation]]:
         if _is_table(self.place):
-            yield read_annotations(read_place(self.place), self.place)
+            yield read_annotations(read_file(self.place), self.place)
             return
         folder = folder_at(absolute_url(self.place))
         folder.require_readable("folder of annotations")
@@ -108,7 +108,7 @@ class Wanted:
 
     def draw(self, found: Found) -> Sample:
         """Draw; raises ConfigError if the species file is wrong."""
-        species = None if self.species is None else read_species(read_place(self.species), self.species)
+        species = None if self.species is None else read_species(read_file(self.species), self.species)
         most = self.labels if species is None else sys.maxsize
         return draw(found, species, lowest_edge(self.threshold), self.per_band, most)
 

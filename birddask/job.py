@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from birddask.documents import document, parse, parse_yaml
-from birddask.errors import ConfigError, StorageError, TransientStorageError
+from birddask.errors import ConfigError
 from birddask.mels.spec import MelSpec
 from birddask.models.card import ModelCard, Precision
 from birddask.recordings.inspect import ScanRule
 from birddask.recordings.moments import UNSET_CLOCK_BEFORE_US, to_microseconds
 from birddask.recordings.sites import DEFAULT_PATTERN, site_of
 from birddask.recordings.start import ClockShift
-from birddask.storage import Folder, Options, absolute_url, folder_at, is_url, to_options
+from birddask.storage import Folder, Options, absolute_url, folder_at, is_url, read_file, to_options
 from birddask.table.parts import EmbeddingType, PartLayout
 
 WIDE_LABELS_AT_MOST = 512
@@ -184,12 +184,8 @@ def read_job_file(place: str | Path) -> Job:
     Raises:
         ConfigError: the file is missing or wrong.
     """
-    base, _, name = absolute_url(str(place)).rpartition("/")
-    try:
-        content = folder_at(base or "/").read(name)
-    except (FileNotFoundError, StorageError, TransientStorageError) as error:
-        said = "there is no such file" if isinstance(error, FileNotFoundError) else error
-        raise ConfigError(f"the job file {place} can't be read: {said}") from error
+    base = absolute_url(str(place)).rpartition("/")[0]
+    content = read_file(str(place), "the job file ")
     job = parse(Job, parse_yaml(content, str(place)), str(place))
     model_is_path = "/" in job.model
     return replace(

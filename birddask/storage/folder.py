@@ -284,8 +284,8 @@ def folder_at(place: str, options: Options = "") -> Folder:
     return Folder(absolute_url(place), options)
 
 
-def read_file(place: str) -> bytes:
-    """A small file that the user names by a path or a URL.
+def read_file(place: str, what: str = "") -> bytes:
+    """A small file that the user names by a path or a URL; ``what`` it is comes before its place in messages.
 
     Raises:
         ConfigError: it can't be read.
@@ -295,7 +295,7 @@ def read_file(place: str) -> bytes:
         return folder_at(base or "/").read(name)
     except (FileNotFoundError, StorageError, TransientStorageError) as error:
         said = "there is no such file" if isinstance(error, FileNotFoundError) else error
-        raise ConfigError(f"{place} can't be read: {said}") from error
+        raise ConfigError(f"{what}{place} can't be read: {said}") from error
 
 
 def is_url(place: str) -> bool:
