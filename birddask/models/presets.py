@@ -51,7 +51,7 @@ def find_preset(preset: str) -> Preset:
         return Preset(preset_card(preset), {})
     if "/" not in preset and "\\" not in preset and preset not in cached_models():
         raise ConfigError(
-            f"there is no preset named {preset!r}; there are {', '.join(preset_names())}, each fetched model by its name, "
-            f"and the card or bundle in a folder, written as ./{preset}"
+            f"there is no preset named {preset!r}; there are {', '.join(preset_names())}, each fetched model by its "
+            f"name, and the card or bundle in a folder, written as ./{preset}"
         )
     return read_preset(find_bundle(preset))

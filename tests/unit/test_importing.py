@@ -220,7 +220,7 @@ def test_a_network_is_imported_into_a_folder(brought: Path, tiny_bundle: Path) -
     ("change", "said"),
     [
         (("--labels", "nowhere.txt"), "nowhere.txt can't be read: there is no such file"),
-        (("--preset", "warbler"), "there is no model named 'warbler'"),
+        (("--preset", "warbler"), "there is no preset named 'warbler'"),
         (("--name", "My Model"), "the model name 'My Model' must be of lower-case letters"),
         (("--activation", "relu"), "Invalid value for '--activation'"),
         (("--output", "wrens"), "has no output 'wrens'"),
