@@ -201,7 +201,7 @@ def test_an_installed_package_has_the_presets(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "birddask", source / "birddask")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
     subprocess.run([*command, "--wheel-dir", str(tmp_path), str(source)], check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     packed = {Path(name).stem for name in zipfile.ZipFile(wheel).namelist() if name.startswith("birddask/presets/")}
