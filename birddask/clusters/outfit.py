@@ -43,8 +43,7 @@ class Outfit(WorkerPlugin):
             await worker.scheduler.retire_workers(workers=[worker.address], close_workers=True, remove=True)
             return
         keep_freed_memory()
-        # The driver tells of each failure, in one line and without the whole block.
-        logging.getLogger("distributed.worker").addFilter(_is_no_failed_task)
+        logging.getLogger("distributed.worker").addFilter(_in_a_line)
 
 
 @contextlib.contextmanager
@@ -68,7 +67,11 @@ def equipped(client: Client, *, taken_back: bool) -> Iterator[None]:
                 client.unregister_worker_plugin(name)
 
 
-def _is_no_failed_task(record: logging.LogRecord) -> bool:
+def _in_a_line(record: logging.LogRecord) -> bool:
+    """Whether a message of Dask is shown; the driver tells of failed tasks, without the whole block."""
+    # A scheduler that goes while a heartbeat is on its way to it is nobody's fault, and needs no traceback.
+    if str(record.msg).startswith("Failed to communicate with scheduler during heartbeat"):
+        record.exc_info = None
     return not str(record.msg).startswith("Compute Failed")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import io
+import logging
 import os
 import resource
 import shlex
@@ -63,6 +65,27 @@ def fresh_pages(count: int) -> int:
     for _ in range(count):
         np.ones(4 << 20, np.uint8)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def _log_two_failures(told: logging.Handler) -> None:
+    log = logging.getLogger("distributed.worker")
+    log.addHandler(told)
+    closed = ConnectionResetError("closed")
+    log.error("Failed to communicate with scheduler during heartbeat.", exc_info=closed)
+    log.error("Something else.", exc_info=closed)
+    log.removeHandler(told)
+
+
+def test_a_heartbeat_into_nothing_is_told_without_a_traceback(client: Client, tmp_path: Path) -> None:
+    def told() -> str:
+        text = io.StringIO()
+        _log_two_failures(logging.StreamHandler(text))
+        return text.getvalue()
+
+    for said in client.run(told).values():
+        heartbeat, other = said.split("Something else.")
+        assert heartbeat.strip() == "Failed to communicate with scheduler during heartbeat."
+        assert "ConnectionResetError" in other
 
 
 def test_workers_keep_freed_memory(client: Client) -> None:
