@@ -19,7 +19,7 @@ from birddask.errors import MisalignedBlock
 from birddask.mels.store import MelStore
 from birddask.outputs import Scans, read_scans
 from birddask.plan import Block, ClipRule, Stretch, plan_blocks
-from birddask.recordings.recording import UNKNOWN, Recording, Scanned
+from birddask.recordings.recording import UNKNOWN, Recording
 from birddask.storage import in_order
 from birddask.table.parts import ClipStatus, clip_statuses
 from birddask.table.results import block_numbers
@@ -81,6 +81,18 @@ def count_effort(found: Found, local_offset_min: int | None) -> list[Effort]:
     return [_effort(key, totals.get(key, _nothing()), files[key]) for key in keys]
 
 
+def clock_offset_min(own_offset_min: int | None, local_offset_min: int | None) -> int:
+    """The offset from UTC of the clock by which a recording's time is told, in minutes.
+
+    Args:
+        own_offset_min: what the recorder says; None if it does not.
+        local_offset_min: as in ``count_effort``.
+    """
+    if local_offset_min is None:
+        return 0
+    return local_offset_min if own_offset_min is None else own_offset_min
+
+
 @dataclass(frozen=True)
 class _Table:
     """A recordings table: its rows as planning wants them, and by path the offset of local time from UTC."""
@@ -136,18 +148,11 @@ def _tables(scans: Scans, local_offset_min: int | None, files: Counter[_Key]) ->
     """The recordings tables one by one; files that can't be used are counted on the way."""
     for number in range(scans.tables):
         rows = read_scanned(scans.content(number))
-        offsets_min = {row.recording.path: _offset_min(row, local_offset_min) for row in rows}
+        offsets_min = {row.recording.path: clock_offset_min(row.about.utc_offset_min, local_offset_min) for row in rows}
         for recording in (row.recording for row in rows):
             if recording.status == "quarantined" and not recording.superseded:
                 files[recording.site, _day(recording.start_time_us, offsets_min[recording.path])] += 1
         yield _Table([row.recording for row in rows], offsets_min)
-
-
-def _offset_min(row: Scanned, local_offset_min: int | None) -> int:
-    if local_offset_min is None:
-        return 0
-    own = row.about.utc_offset_min
-    return local_offset_min if own is None else own
 
 
 def _planned(tables: Iterable[_Table], store: MelStore) -> Iterator[_Planned]:

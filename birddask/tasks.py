@@ -276,7 +276,7 @@ def _read_ok_mels(store: MelStore, block: Block, ok: NDArray[np.intp]) -> Mels:
     if not len(ok):
         return np.empty((0, *store.spec.shape), store.spec.dtype)
     mels = _only(ok, store.read_shard(block.number, block.clips))
-    if not all(all_finite(clip) for clip in mels):
+    if not all(all_finite(clip) for clip in mels):  # a clip at a time, which stays in the core's cache
         raise MelsLost(f"block {block.number}: clips that were computed are missing in its shard")
     return mels
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from birddask.effort import FATES, Effort
+from birddask.effort import FATES, Effort, clock_offset_min
 from birddask.recordings.recording import UNKNOWN
 from birddask.survey import Survey
 
@@ -38,10 +38,8 @@ class Clock:
 
     def minute(self, iso: str, own_offset_min: int | None) -> str:
         """A moment of UTC, as ``yyyy-mm-dd hh:mm`` on this clock."""
-        offset_min = 0
-        if self.local_offset_min is not None:
-            offset_min = self.local_offset_min if own_offset_min is None else own_offset_min
-        return f"{datetime.fromisoformat(iso) + timedelta(minutes=offset_min):%Y-%m-%d %H:%M}"
+        shifted = timedelta(minutes=clock_offset_min(own_offset_min, self.local_offset_min))
+        return f"{datetime.fromisoformat(iso) + shifted:%Y-%m-%d %H:%M}"
 
 
 @dataclass(frozen=True)

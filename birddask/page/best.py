@@ -92,13 +92,14 @@ class ClipMaker:
 
 def clip_maker(job: Job, store: MelStore, wanted: Iterable[Best]) -> ClipMaker:
     """What makes the clips of a page, and whether their sound can be had."""
+    centres = bin_centres(store.spec, front_end_arrays(job))
     archive = job.archive_folder
     try:
         archive.require_readable("archive")
     except ConfigError:
-        return ClipMaker(store, bin_centres(store.spec, front_end_arrays(job)), None, {})
+        return ClipMaker(store, centres, None, {})
     recordings = usable_recordings(read_scans(job.output_folder), {best.recording for best in wanted})
-    return ClipMaker(store, bin_centres(store.spec, front_end_arrays(job)), archive, recordings)
+    return ClipMaker(store, centres, archive, recordings)
 
 
 def _uri(media_type: str, content: bytes) -> str:
