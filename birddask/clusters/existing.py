@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from distributed import Client
+from distributed import Client, Security
 from distributed.comm.addressing import get_address_host_port
+from distributed.comm.core import connect
+from distributed.utils import LoopRunner
 
 from birddask.clusters.tls import Tls, security_of
 from birddask.documents import document
@@ -53,13 +55,25 @@ def reach_existing(spec: ExistingSpec, workers: int | None) -> Iterator[Client]:
     try:
         # Raises ValueError if it is no address; a Client would only find out with its threads running.
         get_address_host_port(address)
-        client = Client(address, timeout=_CONNECT_TIMEOUT_S, security=security_of(spec.tls))
+        security = security_of(spec.tls) or Security()
+        LoopRunner().run_sync(_greet, address, security)
+        client = Client(address, timeout=_CONNECT_TIMEOUT_S, security=security)
     except (OSError, ValueError) as error:
         raise ConfigError(f"no Dask scheduler answers at {address!r}: {error}") from error
     except TypeError as error:  # Dask's word for an encrypted address without the files
         raise ConfigError(f"{address} takes encrypted connections only; give the files as `tls`: {error}") from error
     with client:
         yield client
+
+
+async def _greet(address: str, security: Security) -> None:
+    """Nobody there is found out before there is a Client.
+
+    One that fails while it is made closes whenever it happens to be collected, which blocks the start of another one
+    that is made at that moment.
+    """
+    comm = await connect(address, timeout=_CONNECT_TIMEOUT_S, **security.get_connection_args("client"))
+    await comm.close()
 
 
 def _address_in(scheduler_file: Path) -> str:
