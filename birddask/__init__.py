@@ -8,28 +8,28 @@ if TYPE_CHECKING:
     from birddask.clusters import LocalSpec, on_demand, read_cluster_file
     from birddask.engine import Control
     from birddask.job import Job, read_job_file
-    from birddask.stages.blocks import Ended, build_mels, classify, run
-    from birddask.stages.prepared import prepare
-    from birddask.stages.reporting import status
-    from birddask.stages.scanning import scan
+    from birddask.scanning.scan import scan
+    from birddask.verbs.blocks import Ended, build_mels, classify, run
+    from birddask.verbs.prepared import prepare
+    from birddask.verbs.status import status
 
 # Imported when they are first used: `birddask --help` needs none of them.
 _HOMES = {
     "Control": "engine",
-    "Ended": "stages.blocks",
+    "Ended": "verbs.blocks",
     "Job": "job",
     "LocalSpec": "clusters",
-    "build_mels": "stages.blocks",
-    "classify": "stages.blocks",
+    "build_mels": "verbs.blocks",
+    "classify": "verbs.blocks",
     "on_demand": "clusters",
     "open_mels": "access",
     "open_probabilities": "access",
-    "prepare": "stages.prepared",
+    "prepare": "verbs.prepared",
     "read_cluster_file": "clusters",
     "read_job_file": "job",
-    "run": "stages.blocks",
-    "scan": "stages.scanning",
-    "status": "stages.reporting",
+    "run": "verbs.blocks",
+    "scan": "scanning.scan",
+    "status": "verbs.status",
 }
 
 __all__ = [

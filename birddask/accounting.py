@@ -1,9 +1,9 @@
-"""What was found, what came of it, and that nothing is missing in between; pure."""
+"""Law 4, in numbers and in words: what was found, what came of it, and that nothing is missing in between; pure."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,3 +115,33 @@ def _stage(sizes: NDArray[np.int32], made: NDArray[np.void], done: NDArray[np.bo
         clips_quarantined=quarantined,
         clips_pending=planned - clips_done - silent - quarantined,
     )
+
+
+def recordings_lines(counts: RecordingCounts) -> Iterator[str]:
+    """Law 4 for the files of the archive."""
+    yield (
+        f"recordings: {counts.found} found = {counts.usable} usable ({counts.usable_hours:.2f} h) + "
+        f"{counts.quarantined} quarantined + {counts.ignored} ignored"
+    )
+    yield from _reasons("quarantined", counts.quarantine_reasons)
+    yield from _reasons("ignored", counts.ignore_reasons)
+
+
+def accounting_lines(accounting: Accounting) -> Iterator[str]:
+    """Law 4 for the whole output."""
+    yield from recordings_lines(accounting.recordings)
+    yield _stage_line("mels", "made", accounting.mels)
+    yield _stage_line("scores", "scored", accounting.scores)
+
+
+def _stage_line(name: str, done: str, counts: StageCounts) -> str:
+    return (
+        f"{name}: {counts.clips_planned} clips planned = {counts.clips_done} {done} + "
+        f"{counts.clips_silent} silent + {counts.clips_quarantined} quarantined + "
+        f"{counts.clips_pending} pending ({counts.blocks_done} of {counts.blocks_planned} blocks)"
+    )
+
+
+def _reasons(status: str, reasons: Mapping[str, int]) -> Iterator[str]:
+    for reason, count in reasons.items():
+        yield f"  {status}: {count} x {reason}"

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from birddask.clips.drawing import plain_text
 from birddask.clips.looked_at import LookedAt
-from birddask.printable import printable
+from birddask.safe_text import printable
 
 _INCHES = (10.0, 5.0)
 _DOTS_PER_INCH = 120

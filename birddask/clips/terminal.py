@@ -11,7 +11,7 @@ from rich.text import Text
 
 from birddask.clips.looked_at import LookedAt
 from birddask.clips.picture import Panel, colours
-from birddask.printable import printable
+from birddask.safe_text import printable
 
 _WIDEST = 120
 _ROWS = 12

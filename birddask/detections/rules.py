@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from birddask.detections.labels import key_of, keys_of
 from birddask.errors import ConfigError
-from birddask.guard import as_written
+from birddask.safe_text import as_written
 from birddask.storage import Folder
 
 ALL_OTHERS = "*"

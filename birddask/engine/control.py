@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from distributed import Client
 
+from birddask.engine.events import Crew, Watch, unwatched
 from birddask.errors import BirddaskError
-from birddask.events import Crew, Watch, unwatched
 
 Connect = Callable[[], Client]
 """Gives the client of the cluster that a verb runs on; starts it where need be."""

@@ -12,9 +12,9 @@ from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 
 from birddask.engine.control import Control, crew_of, gone
+from birddask.engine.events import Crew, Stalled
 from birddask.engine.flight import Ended, Flight
 from birddask.errors import BirddaskError, ModelError, PoisonBlock, Stopped, TransientStorageError
-from birddask.events import Crew, Stalled
 
 _LEAST_IN_FLIGHT = 64
 _IN_FLIGHT_PER_THREAD = 4

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from birddask.errors import ConfigError
-from birddask.guard import as_written
+from birddask.safe_text import as_written
 from birddask.table.parquet import read_columns, read_names
 
 NAME_COLUMNS = ("label", "species", "annotation", "scientific name", "common name", "species code", "code", "tag")

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from birddask.detections.found import Found
 from birddask.evaluation.evaluate import Coverage, Evaluation
-from birddask.guard import safe
-from birddask.printable import printable
+from birddask.safe_text import printable, safe
 
 _NAMES_SHOWN = 5
 

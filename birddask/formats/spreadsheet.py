@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from birddask.detections.query import Columns
 from birddask.formats.format import Context, Rows, literal
-from birddask.guard import FORMULA
+from birddask.safe_text import FORMULA
 from birddask.storage import Folder, spooled
 
 
@@ -44,5 +44,5 @@ def csv_lines(rows: Iterable[Iterable[object]]) -> bytes:
 
 
 def guarded(words: str) -> str:
-    """SQL for ``birddask.guard.safe`` of an SQL text."""
+    """SQL for ``birddask.safe_text.safe`` of an SQL text."""
     return rf"regexp_replace({words}, {literal(FORMULA)}, '''\0')"

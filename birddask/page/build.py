@@ -23,7 +23,7 @@ from birddask.page.days import DayColumns, columns_of_days
 from birddask.page.heard import HOURS, SCORE_STEPS, Counted, Heard, Species, count_heard
 from birddask.recordings.moments import to_microseconds
 from birddask.storage import in_order
-from birddask.survey import survey
+from birddask.survey.survey import survey
 
 Marks = Sequence[tuple[float, str]]
 

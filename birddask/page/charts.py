@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from birddask.clips.drawing import plain_text
-from birddask.printable import printable
+from birddask.safe_text import printable
 
 # Stand in for colours of the style sheet.
 _INK, _FAINT, _DATA = "#010203", "#040506", "#070809"

@@ -17,7 +17,7 @@ from birddask.page.analysed import Clock, Effects, Gap, Site
 from birddask.page.best import Clip
 from birddask.page.charts import Chart
 from birddask.page.heard import Heard
-from birddask.survey import Survey
+from birddask.survey.survey import Survey
 
 SITES_SHOWN = 12
 

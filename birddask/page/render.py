@@ -12,9 +12,9 @@ from birddask.clips.looked_at import clock
 from birddask.page.charts import Chart
 from birddask.page.content import SITES_SHOWN, Content
 from birddask.page.heard import BEST_SHOWN, SPECIES_SHOWN
-from birddask.printable import printable
 from birddask.recordings.reasons import IGNORED, QUARANTINED
-from birddask.survey_report import survey_lines
+from birddask.safe_text import printable
+from birddask.survey.lines import survey_lines
 
 
 @dataclass(frozen=True)

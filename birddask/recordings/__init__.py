@@ -1,0 +1,1 @@
+"""What recorders leave: the bytes of their files, names and cards, as rows and samples."""

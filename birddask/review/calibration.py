@@ -14,11 +14,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from birddask.guard import safe
-from birddask.printable import printable
 from birddask.review.answers import VERDICTS, Answer, Verdict
 from birddask.review.logistic import Fit, fit
 from birddask.review.precision import Band, Precision, precisions
+from birddask.safe_text import printable, safe
 
 FEWEST_ANSWERS = 10
 

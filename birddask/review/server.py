@@ -27,9 +27,9 @@ from birddask.clips import picture, sound
 from birddask.clips.picture import Mark, time_marks
 from birddask.detections.labels import names_of
 from birddask.errors import BirddaskError
-from birddask.printable import printable
 from birddask.review.answers import VERDICTS
 from birddask.review.desk import Desk
+from birddask.safe_text import printable
 
 _LOOPBACK = "127.0.0.1"
 _OUR_NAMES = frozenset({_LOOPBACK, "localhost"})

@@ -33,13 +33,13 @@ from birddask.models import birdnet  # noqa: E402
 from birddask.models.bundle import read_bundle  # noqa: E402
 from birddask.models.cache import find_bundle  # noqa: E402
 from birddask.models.card import Precision  # noqa: E402
+from birddask.models.packages import download  # noqa: E402
 from birddask.models.ready import PROVIDER_VARIABLE  # noqa: E402
 from birddask.models.session import CPU, start_classifier  # noqa: E402
-from birddask.packages import download  # noqa: E402
 from birddask.recordings.cards import Cards  # noqa: E402
 from birddask.recordings.inspect import inspect  # noqa: E402
-from birddask.stages.prepared import plan, prepare  # noqa: E402
 from birddask.tasks import MelWork, ScoreWork, both, classify  # noqa: E402
+from birddask.verbs.prepared import plan, prepare  # noqa: E402
 from tests.benchmarks.rows import parser_with_rows, ratio, say  # noqa: E402
 
 

@@ -148,7 +148,7 @@ def measure(made: Made, *arguments: str) -> None:
     """Run the command once and print what it took."""
     with tempfile.TemporaryDirectory(dir=made.job.parent) as folder:
         place = str(Path(folder, "written"))
-        program = [sys.executable, "-m", "birddask.cli", "detections", str(made.job)]
+        program = [sys.executable, "-m", "birddask", "detections", str(made.job)]
         took = run([*program, *arguments, "--output", place])
         size_bytes = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
     print(f"{' '.join(arguments)}: {took.said.split(' in ')[0]}, {size_bytes / 1e9:.2f} GB, {took}")
@@ -200,7 +200,7 @@ def measure_evaluation(made: Made, recordings: int) -> None:
             for clip in range(_CLIPS_PER_RECORDING)
         )
         place.write_text("\n".join(["recording,start_s,end_s,label", *lines]))
-        took = run([sys.executable, "-m", "birddask.cli", "evaluate", str(made.job), str(place)])
+        took = run([sys.executable, "-m", "birddask", "evaluate", str(made.job), str(place)])
     print(f"compared with annotations of {recordings} recordings: {took}")
 
 

@@ -30,10 +30,10 @@ from birddask.mels.waveform import read_pieces
 from birddask.models.ready import ready_classifier, ready_front_end
 from birddask.outputs import read_scans
 from birddask.plan import Block
-from birddask.stages.prepared import Prepared, plan
-from birddask.stages.scanning import scan
+from birddask.scanning.scan import scan
 from birddask.table.parts import ClipRow
 from birddask.tasks import MelWork, ScoreWork, both
+from birddask.verbs.prepared import Prepared, plan
 from tests.benchmarks.rows import Row, parser_with_rows, ratio, say, spread
 from tests.benchmarks.sounds import repeat
 

@@ -32,8 +32,8 @@ from birddask.mels.transform import prepare  # noqa: E402
 from birddask.models import birdnet  # noqa: E402
 from birddask.models.bundle import read_bundle  # noqa: E402
 from birddask.models.cache import find_bundle  # noqa: E402
+from birddask.models.packages import download, read_members  # noqa: E402
 from birddask.models.session import start_classifier  # noqa: E402
-from birddask.packages import download, read_members  # noqa: E402
 from birddask.plan import ClipRule  # noqa: E402
 from tests.benchmarks.rows import Work, alternate, parser_with_rows, ratio, say  # noqa: E402
 from tests.support.litert import MODEL, started  # noqa: E402

@@ -9,7 +9,7 @@ from pathlib import Path
 import soundfile
 import soxr
 
-from birddask.demo import dawn_chorus
+from birddask.commands.demo import dawn_chorus
 
 
 def repeat(sound: Path, target: Path, seconds: float) -> None:

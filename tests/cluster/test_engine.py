@@ -18,8 +18,8 @@ from distributed import client as distributed_client
 
 from birddask.clusters import ExistingSpec, LocalSpec, connect
 from birddask.engine import Control, Done, Failed, dashboard_link, run, run_tasks
+from birddask.engine.events import Crew, Event, Stalled
 from birddask.errors import BirddaskError, ModelError, PoisonBlock, RecordingError, Stopped, TransientStorageError
-from birddask.events import Crew, Event, Stalled
 
 WINDOW = 64
 

@@ -22,9 +22,9 @@ from birddask.handover import http_endpoint
 from birddask.handover.deliver import Delivered, deliver, receiver_at
 from birddask.job import Job
 from birddask.models.ready import BundleRef
-from birddask.stages.notes import noted
-from birddask.stages.prepared import Prepared
 from birddask.storage import Folder, to_options
+from birddask.verbs.notes import noted
+from birddask.verbs.prepared import Prepared
 from tests.support.endpoint import Endpoint, endpoint
 from tests.support.outputs import MadeUp, made_up, recording
 from tests.support.program import birddask, start, write_job

@@ -17,17 +17,17 @@ from distributed import Client
 from PIL import Image
 from rich.console import Console
 
-from birddask import commands_look
 from birddask.clips.looked_at import LookedAt, clock
 from birddask.clips.picture import Mark, Panel
 from birddask.clips.terminal import show
-from birddask.commands_results import Results
+from birddask.commands import look
+from birddask.commands.results import Results
 from birddask.engine import Control
 from birddask.errors import ConfigError
 from birddask.job import read_job_file
-from birddask.stages.blocks import run
-from birddask.stages.prepared import prepare
 from birddask.table.parts import ClipRow
+from birddask.verbs.blocks import run
+from birddask.verbs.prepared import prepare
 from tests.support.models import TINY_LABELS, TINY_RATE
 from tests.support.program import birddask, write_job
 from tests.support.sounds import noise, write_wav
@@ -140,7 +140,7 @@ def test_a_mistake_gets_one_clear_message(
     recording: str, at: str, output: str | None, model: str | None, complaint: str, job: Path
 ) -> None:
     with pytest.raises(ConfigError, match=complaint):
-        commands_look.show(Results(str(job), model), recording, at, output)
+        look.show(Results(str(job), model), recording, at, output)
 
 
 def test_colours_are_used_where_there_are_some() -> None:

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from birddask import report
+from birddask.commands.lines import ended_lines, status_lines
 from birddask.engine import Control
+from birddask.engine.events import Advanced, Begun, BlockFailed, Crew, Stalled, unwatched
 from birddask.errors import BirddaskError, ConfigError, Stopped
-from birddask.events import Advanced, Begun, BlockFailed, Crew, Stalled, unwatched
 from birddask.job import Job
-from birddask.stages import notes
-from birddask.stages.blocks import run
-from birddask.stages.notes import RunNote, noted, recent_notes
-from birddask.stages.prepared import Prepared, prepare
-from birddask.stages.reporting import status
+from birddask.verbs import notes
+from birddask.verbs.blocks import run
+from birddask.verbs.notes import RunNote, noted, recent_notes
+from birddask.verbs.prepared import Prepared, prepare
+from birddask.verbs.status import status
 from tests.support.sounds import noise, write_wav
 
 
@@ -35,7 +35,7 @@ def note_of(prepared: Prepared) -> RunNote:
 
 
 def lines(prepared: Prepared, now: datetime | None = None) -> str:
-    return "\n".join(report.status_lines(status(prepared), now or datetime.now(UTC)))
+    return "\n".join(status_lines(status(prepared), now or datetime.now(UTC)))
 
 
 def test_a_run_is_seen_while_it_goes_on(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_asked_to_stop_a_run_counts_what_is_done_and_can_go_on(prepared: Prepare
     ended = run(prepared, replace(control, watch=seen.append, stopping=some_done))
     assert (ended.stopped, ended.complete) in [(True, False), (True, True)]
     assert note_of(prepared).state in ("stopped", "complete")
-    assert "stopped as asked" in "\n".join(report.ended_lines(ended))
+    assert "stopped as asked" in "\n".join(ended_lines(ended))
     assert run(prepared, control).complete
 
 

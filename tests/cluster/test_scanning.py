@@ -14,11 +14,11 @@ from birddask.engine import Control
 from birddask.job import Clock, Job
 from birddask.outputs import read_scans
 from birddask.recordings.recording import Recording, Scanned
-from birddask.stages import scanning
-from birddask.stages.blocks import Ended, run
-from birddask.stages.prepared import prepare
-from birddask.stages.reporting import intend
-from birddask.stages.scanning import Growth, scan
+from birddask.scanning.scan import Growth, scan
+from birddask.verbs import scanning
+from birddask.verbs.blocks import Ended, run
+from birddask.verbs.prepared import prepare
+from birddask.verbs.status import intend
 from tests.support.models import TINY_RATE
 from tests.support.sounds import noise, wav_bytes, write_wav
 

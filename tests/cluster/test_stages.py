@@ -16,13 +16,13 @@ from distributed import Client
 from birddask.access import open_probabilities
 from birddask.clusters import LocalSpec, connect
 from birddask.engine import Control
+from birddask.engine.events import Advanced, Begun, BlockFailed, Event
 from birddask.errors import BirddaskError, ConfigError
-from birddask.events import Advanced, Begun, BlockFailed, Event
 from birddask.job import Job
-from birddask.stages.blocks import Ended, build_mels, classify, run
-from birddask.stages.prepared import prepare
-from birddask.stages.reporting import intend, status
-from birddask.stages.scanning import scan
+from birddask.scanning.scan import scan
+from birddask.verbs.blocks import Ended, build_mels, classify, run
+from birddask.verbs.prepared import prepare
+from birddask.verbs.status import intend, status
 from tests.support.models import TINY_RATE, write_tiny_bundle
 from tests.support.sounds import noise, write_wav
 
@@ -360,7 +360,7 @@ def test_a_scan_that_breaks_off_writes_nothing(
     def broken(*_: object) -> object:
         raise RuntimeError("the decoder broke")
 
-    monkeypatch.setattr("birddask.stages.inspecting._inspect_group", broken)
+    monkeypatch.setattr("birddask.scanning.inspecting._inspect_group", broken)
     with pytest.raises(BirddaskError, match=r"the scan stopped at .*\.wav on: RuntimeError: the decoder broke"):
         scan(job, Control(lambda: client))
     assert results_in(tmp_path / "out") == {}

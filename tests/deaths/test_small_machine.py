@@ -20,7 +20,7 @@ def test_birdnet_runs_on_one_core_with_a_gigabyte(birdnet: Folder, tmp_path: Pat
         write_wav(tmp_path / f"cards/pond/20250511_04{number:02d}00.WAV", noise(FILE_S, RATE_HZ, number), RATE_HZ)
     job = write_job(tmp_path / "job.yaml", tmp_path / "cards", tmp_path / "out", "birdnet-v2.4", block_mib=8)
     with small_machine(GIGABYTE) as machine:
-        ended, seconds = machine.run("-m", "birddask.cli", "run", job, "--cluster", CLUSTER)
+        ended, seconds = machine.run("-m", "birddask", "run", job, "--cluster", CLUSTER)
         peak_bytes = machine.peak_bytes
     assert ended.returncode == 0, ended.stderr
     assert len(open_probabilities(str(tmp_path / "out")).to_table(columns=["clip"]).column("clip").unique()) == 100

@@ -14,9 +14,9 @@ from birddask import Job, open_probabilities
 from birddask.engine import Control
 from birddask.outputs import read_scans
 from birddask.recordings.reader import open_samples
-from birddask.stages.blocks import run
-from birddask.stages.prepared import prepare
 from birddask.storage import Folder
+from birddask.verbs.blocks import run
+from birddask.verbs.prepared import prepare
 from tests.support.models import TINY_LABELS
 from tests.support.program import birddask, write_job
 from tests.support.sounds import chunk, fmt_chunk, noise, write_wav

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from birddask import cli_results
+from birddask.cli import results
 from birddask.formats import FORMATS
 from tests.support.outputs import MadeUp, made_up, recording
 from tests.support.program import birddask, write_job
@@ -158,5 +158,5 @@ def test_nothing_heard_is_an_empty_table_in_every_format(output: MadeUp, job: Pa
 
 
 def test_help_names_every_format() -> None:
-    named = cli_results._FORMATS.replace(" or ", ", ").split(", ")  # noqa: SLF001
+    named = results._FORMATS.replace(" or ", ", ").split(", ")  # noqa: SLF001
     assert named == list(FORMATS)

@@ -21,8 +21,8 @@ import pytest
 import soundfile
 from PIL import Image
 
-from birddask.printable import printable
 from birddask.review.answers import read_answers
+from birddask.safe_text import printable
 from birddask.storage import Folder
 from tests.support.program import birddask, start
 from tests.support.reviewed import (

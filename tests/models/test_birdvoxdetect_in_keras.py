@@ -10,8 +10,8 @@ import pytest
 
 from birddask.models.birdvoxdetect import MEMBER, PACKAGE, fetch_birdvoxdetect, read_weights
 from birddask.models.bundle import read_bundle
+from birddask.models.packages import download, read_members
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
-from birddask.packages import download, read_members
 from birddask.storage import Folder
 from tests.support.birdvoxdetect import SETS, calls_in_noise, confidence
 

@@ -19,9 +19,9 @@ from birddask.job import Job
 from birddask.models.ready import BundleRef
 from birddask.outputs import existing_store, read_scans
 from birddask.recordings.recording import Scanned
-from birddask.stages.counting import count
-from birddask.stages.prepared import Prepared, plan
 from birddask.storage import Folder
+from birddask.verbs.counting import count
+from birddask.verbs.prepared import Prepared, plan
 from tests.support.models import TINY_RATE, tiny_spec
 from tests.support.outputs import NOON_US, MadeUp, recording
 

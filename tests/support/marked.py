@@ -16,12 +16,12 @@ from birddask.mels.store import MelStore
 from birddask.models.ready import BundleRef
 from birddask.outputs import store_folder
 from birddask.recordings.recording import Recording
-from birddask.stages.counting import count, settle
-from birddask.stages.prepared import Plan, Prepared
 from birddask.storage import Folder
 from birddask.table.parts import ClipRow, ClipStatus, PartLayout, clips_file
 from birddask.table.results import Results
 from birddask.tasks import clip_table_key
+from birddask.verbs.counting import count, settle
+from birddask.verbs.prepared import Plan, Prepared
 from tests.support.models import tiny_card
 
 USABLE = Recording("a.wav", 1, "usable", sample_rate_hz=8000, channels=1, frames=8000 * 900)

@@ -99,7 +99,7 @@ def driver(
         environment: beside that of the test.
         inside: a command before the command, that puts it somewhere else.
     """
-    command = [*inside, *_PYTHON, "birddask.cli", *map(str, arguments)]
+    command = [*inside, *_PYTHON, "birddask", *map(str, arguments)]
     with started(command, log, environment or {}) as running:
         yield running
 

@@ -13,7 +13,7 @@ import yaml
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
     """Start ``birddask`` with these arguments."""
     return subprocess.Popen(
-        [sys.executable, "-m", "birddask.cli", *map(str, arguments)],
+        [sys.executable, "-m", "birddask", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

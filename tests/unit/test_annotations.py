@@ -11,8 +11,8 @@ from birddask.evaluation.annotations import Annotation, read_annotations
 from birddask.evaluation.matching import match_recordings, real_time_us
 from birddask.evaluation.names import read_translation, translated
 from birddask.evaluation.truth import clips_of_annotation
-from birddask.guard import as_written, safe
 from birddask.recordings.recording import Recording, Segment
+from birddask.safe_text import as_written, safe
 from tests.support.outputs import recording
 
 S = 1_000_000

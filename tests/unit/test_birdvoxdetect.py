@@ -14,8 +14,8 @@ from birddask.errors import ModelError
 from birddask.models.birdvoxdetect import MEMBER, PACKAGE, fetch_birdvoxdetect, read_weights
 from birddask.models.bundle import Bundle, read_bundle
 from birddask.models.library import check_bundle
+from birddask.models.packages import download, read_members
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
-from birddask.packages import download, read_members
 from birddask.storage import Folder
 from tests.support.birdvoxdetect import CLIP, HOP, RATE, SETS, Original, calls_in_noise, confidence
 

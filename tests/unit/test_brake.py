@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from birddask.brake import brake
+from birddask.commands.brake import brake
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from birddask.errors import MisalignedBlock
-from birddask.stages.counting import remembering
 from birddask.storage import Folder
 from birddask.table.ledger import read_ledger
 from birddask.table.parts import ClipStatus
+from birddask.verbs.counting import remembering
 from tests.support.marked import Marked, clip_table
 
 STATUSES: tuple[ClipStatus, ...] = ("ok", "silent", "quarantined")
@@ -179,7 +179,7 @@ def test_a_ledger_that_knows_all_is_not_written_again(tmp_path: Path) -> None:
 
 
 def test_while_a_run_goes_on_its_ledger_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("birddask.stages.counting._EVERY_S", 0.01)
+    monkeypatch.setattr("birddask.verbs.counting._EVERY_S", 0.01)
     output = marked(tmp_path, 1, 1, 1)
     with remembering(output.prepared, output.plan.store):
         for number in range(3):

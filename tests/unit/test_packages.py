@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from birddask.errors import ConfigError
-from birddask.packages import Sources, Wheel, download, read_members
+from birddask.models.packages import Sources, Wheel, download, read_members
 
 NAME, VERSION = "nestbox", "1.2.0"
 REQUIREMENT = f"{NAME}=={VERSION}"

@@ -22,8 +22,8 @@ from birddask.page.build import build
 from birddask.page.days import columns_of_days
 from birddask.page.heard import BEST_SHOWN, SPECIES_SHOWN, count_heard
 from birddask.page.render import render
-from birddask.printable import printable
-from birddask.survey import survey
+from birddask.safe_text import printable
+from birddask.survey.survey import survey
 from tests.support.outputs import LONG, NOON_US, WIDE, MadeUp, made_up, recording
 
 US_PER_H = 3_600_000_000

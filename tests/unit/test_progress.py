@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from birddask import progress
-from birddask.events import Advanced, Begun, BlockFailed, Watch
+from birddask.commands import progress
+from birddask.engine.events import Advanced, Begun, BlockFailed, Watch
 
 TEN_BLOCKS = Begun("run", 10, "blocks", None)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from birddask.schedule import missing_after, usual_step_s
+from birddask.survey.schedule import missing_after, usual_step_s
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_DAY = datetime(2025, 5, 3, tzinfo=UTC)

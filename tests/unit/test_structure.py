@@ -13,11 +13,9 @@ PACKAGE = Path(__file__).parents[2] / "birddask"
 LAYERS = [
     "errors",
     "fingerprint",
-    "printable",
-    "guard",
+    "safe_text",
     "documents",
     "storage",
-    "packages",
     "software",
     "recordings",
     "plan",
@@ -25,13 +23,13 @@ LAYERS = [
     "models",
     "table",
     "tasks",
-    "events",
     "engine",
     "clusters",
     "job",
     "outputs",
     "accounting",
-    "stages",
+    "scanning",
+    "verbs",
     "access",
     "detections",
     "clips",
@@ -40,25 +38,11 @@ LAYERS = [
     "handover",
     "evaluation",
     "review",
-    "report",
-    "schedule",
     "survey",
-    "survey_report",
     "page",
-    "progress",
-    "demo",
-    "brake",
-    "detached",
-    "console",
-    "commands_models",
     "commands",
-    "commands_results",
-    "commands_look",
-    "cli_models",
-    "cli_results",
-    "commands_review",
-    "cli_review",
     "cli",
+    "__main__",
 ]
 # Inside the packages that have an order of their own.
 INNER_LAYERS = {
@@ -105,6 +89,7 @@ INNER_LAYERS = {
         "store",
     ],
     "models": [
+        "packages",
         "before",
         "card",
         "bundle",
@@ -128,7 +113,7 @@ INNER_LAYERS = {
         "checking",
         "importing",
     ],
-    "engine": ["control", "flight", "run"],
+    "engine": ["events", "control", "flight", "run"],
     "table": ["parquet", "scans", "parts", "results", "ledger"],
     "clusters": [
         "size",
@@ -147,20 +132,23 @@ INNER_LAYERS = {
         "cluster_file",
         "connecting",
     ],
-    "stages": [
-        "prepared",
-        "counting",
-        "notes",
-        "known",
-        "inspecting",
-        "duplicates",
-        "refreshing",
-        "scanning",
-        "blocks",
-        "calibration",
-        "reporting",
-        "comparing",
+    "scanning": ["known", "inspecting", "duplicates", "refreshing", "scan"],
+    "verbs": ["prepared", "counting", "notes", "blocks", "speed", "status", "comparing"],
+    "survey": ["schedule", "survey", "lines"],
+    "commands": [
+        "console",
+        "brake",
+        "detached",
+        "demo",
+        "lines",
+        "progress",
+        "models",
+        "runs",
+        "results",
+        "look",
+        "review",
     ],
+    "cli": ["options", "models", "results", "review", "runs", "program"],
     "clips": ["extra", "find", "frequencies", "picture", "sound", "drawing", "looked_at", "figure", "terminal"],
     "detections": ["labels", "rules", "places", "found", "rows", "known", "recordings", "steps", "query"],
     "evaluation": ["annotations", "names", "matching", "measures", "truth", "clips", "evaluate", "reporting"],
@@ -187,7 +175,7 @@ OWNERS = {
     "fsspec": {"storage.atomic", "storage.folder", "storage.listing"},
     "soundfile": {"recordings.sndfile", "clips.sound"},
     "soxr": {"mels.resample"},
-    "scipy": {"mels.pcen", "mels.power", "stages.comparing"},
+    "scipy": {"mels.pcen", "mels.power", "verbs.comparing"},
     "numba": {"mels.compiled"},
     "zarr": {"mels.store"},
     "onnxruntime": {"models.location", "models.session", "models.splitting"},
@@ -223,8 +211,8 @@ OWNERS = {
     "jinja2": {"page.render"},
     "pydantic": {"documents"},
     "yaml": {"documents"},
-    "typer": {"cli", "cli_models", "cli_results", "cli_review", "commands_results", "console"},
-    "rich": {"commands", "commands_look", "progress", "clips.terminal"},
+    "typer": {f"cli.{name}" for name in INNER_LAYERS["cli"]} | {"commands.results", "commands.console"},
+    "rich": {"commands.runs", "commands.look", "commands.progress", "clips.terminal"},
 }
 
 
@@ -282,3 +270,10 @@ def test_each_big_dependency_has_its_owners(dependency: str) -> None:
 def test_modules_stay_small(module: str) -> None:
     lines = modules()[module].read_text().count("\n")
     assert lines <= 350, f"{module} has {lines} lines: is it one thing?"
+
+
+@pytest.mark.parametrize("package", sorted(path.parent for path in PACKAGE.rglob("__init__.py")))
+def test_each_package_says_what_it_is_for(package: Path) -> None:
+    purpose = ast.get_docstring(ast.parse((package / "__init__.py").read_text()))
+    assert purpose, f"{package.name}: a sentence"
+    assert purpose.endswith("."), f"{package.name}: a sentence"

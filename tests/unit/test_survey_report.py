@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from birddask.survey import Copy, DamagedFile, Deployment, Gap, Survey
-from birddask.survey_report import survey_lines
+from birddask.survey.lines import survey_lines
+from birddask.survey.survey import Copy, DamagedFile, Deployment, Gap, Survey
 
 MARSH = Deployment(
     site="marsh",

@@ -1,0 +1,5 @@
+"""``python -m birddask``."""
+
+from birddask.cli import main
+
+main()

@@ -1,0 +1,58 @@
+"""The program: its commands, and how errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from birddask.cli.models import app as models_app
+from birddask.cli.results import app as results_app
+from birddask.cli.review import app as review_app
+from birddask.cli.runs import app as runs_app
+from birddask.errors import BirddaskError, ConfigError, ModelError
+
+if TYPE_CHECKING:
+    from birddask.commands.runs import Verb
+
+_SOMETHING_LEFT, _WRONG_CONFIGURATION = 1, 2
+
+app = typer.Typer(
+    help="Archives of field recordings into mels, and mels into species probabilities.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(runs_app)
+app.add_typer(models_app, name="models")
+app.add_typer(results_app)
+app.add_typer(review_app)
+
+
+def main() -> None:
+    """The program: exit code 0 complete, 1 something is left to do, 2 the configuration is wrong."""
+    sys.exit(_guarded(app))
+
+
+def job_script(verb: Verb, arguments: Sequence[str]) -> int:
+    """The body of a script that runs one verb: JOB.yaml and perhaps CLUSTER.yaml in, the exit code out."""
+    from birddask.commands import runs
+
+    def do() -> int:
+        if len(arguments) not in (1, 2):
+            raise ConfigError("give a job file and, if need be, a cluster file")
+        return runs.run_script(verb, arguments[0], Path(arguments[1]) if len(arguments) == 2 else None)
+
+    return _guarded(do)
+
+
+def _guarded(action: Callable[[], int]) -> int:
+    """The exit code of an action; what birddask raises on purpose becomes a message."""
+    try:
+        return action()
+    except BirddaskError as error:
+        typer.echo(f"error: {error}", err=True)
+        return _WRONG_CONFIGURATION if isinstance(error, ConfigError | ModelError) else _SOMETHING_LEFT

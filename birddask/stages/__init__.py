@@ -1,1 +1,0 @@
-"""The verbs of a job, one module for each of the things they do."""
