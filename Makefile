@@ -4,7 +4,7 @@ SERVERS ?= required
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench demo test test-models test-buckets test-ssh test-slurm test-deaths test-browser check clean
+.PHONY: bench demo test test-models test-buckets test-ssh test-slurm test-deaths test-browser check docs docs-links clean
 
 demo: $(VENV)/.demo
 	$(BIN)/birddask demo
@@ -41,6 +41,15 @@ bench: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --editable . --group benchmark
 	$(BIN)/birddask models get birdnet-v2.4
 	$(BIN)/python jobs/benchmark.py
+
+# The documentation, into docs/_build/html; links within it are checked.
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build -W --keep-going -n -q docs docs/_build/html
+	$(BIN)/python -m tests.support.site docs/_build/html
+
+# Links to other sites, which need a network.
+docs-links: $(VENV)/.docs
+	$(BIN)/sphinx-build -W --keep-going -b linkcheck docs docs/_build/linkcheck
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check .
@@ -88,4 +97,8 @@ $(VENV)/.deaths: $(VENV)/.test
 $(VENV)/.browser: $(VENV)/.test
 	(command -v chromium && command -v chromedriver) >/dev/null || $(SUDO) apt-get install -y --no-install-recommends chromium chromium-driver || test $(SERVERS) != required
 	$(BIN)/python -m pip install --quiet --editable . --group browser
+	touch $@
+
+$(VENV)/.docs: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable . --group docs
 	touch $@

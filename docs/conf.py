@@ -1,0 +1,21 @@
+"""How the documentation is built, by `make docs`: without a network, and every warning is an error."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+project = "birddask"
+author = "the contributors of birddask"
+project_copyright = author
+release = importlib.metadata.version("birddask")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+highlight_language = "text"
+nitpicky = True
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = f"birddask {release}"
+html_copy_source = False
+html_show_sourcelink = False
