@@ -1,0 +1,50 @@
+"""What the documentation says to type works as it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.pages import RUN, User, blocks_of
+
+ROOT = Path(__file__).parents[2]
+PAGES = {
+    str(path.relative_to(ROOT)): blocks_of(path)
+    for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("cluster/**/*.md"))]
+    if "_build" not in path.parts
+}
+SHOWN = {"csv", "json", "text", "toml", "yaml"}
+ELSEWHERE = {
+    "docs/start.md": "every other page goes on from it",
+    "docs/bring-your-own-model.md": "tests/models, with PyTorch",
+}
+NOT_RUN = {"README.md": 1}
+"""Blocks that say why they are not run."""
+
+
+@pytest.mark.parametrize(
+    "page", [page for page, blocks in PAGES.items() if page not in ELSEWHERE and any(block.is_run for block in blocks)]
+)
+def test_a_page_does_what_it_says(page: str, user: User) -> None:
+    user.follow(ROOT / page)
+
+
+def test_a_beginner_gets_to_results(beginner: User) -> None:
+    assert (beginner.folder / "results/recordings/scan-0000.parquet").is_file()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_command_hides_in_a_block_that_is_not_run(page: str) -> None:
+    for block in PAGES[page]:
+        assert block.language in {*RUN, *SHOWN} or block.language.startswith("{"), (
+            f"line {block.line}: {block.language}"
+        )
+        lines = [] if block.language in RUN else block.content.splitlines()
+        commands = [line for line in lines if line.startswith(("birddask ", "pip ", "$ ", "import ", "make "))]
+        assert not commands, f"line {block.line}"
+
+
+def test_blocks_that_are_not_run_are_counted() -> None:
+    left_out = {page: sum(block.not_run is not None for block in blocks) for page, blocks in PAGES.items()}
+    assert {page: count for page, count in left_out.items() if count} == NOT_RUN
