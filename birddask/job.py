@@ -34,6 +34,8 @@ class Clock:
     """A clock that was wrong: when it showed ``clock``, it was ``truth``; both with their offset from UTC.
 
     Attributes:
+        clock: what the recorder showed.
+        truth: when that was.
         site: of the recordings it is for; None for any.
         folder: that they lie in, below the archive; empty for any.
     """
@@ -63,6 +65,9 @@ class StorageOptions:
     """Options of fsspec's filesystems for each place; secrets stand as ``${NAME}`` of a variable.
 
     Attributes:
+        archive: for the recordings.
+        output: for everything that is written there.
+        model: for the bundle.
         export: for what is written for others: detections, effort, exports.
     """
 

@@ -28,6 +28,8 @@ class ClipRule:
     """How a recording is cut into clips; lengths are counted at ``sample_rate_hz``, the rate the model hears.
 
     Attributes:
+        sample_rate_hz: the rate that the model hears.
+        length_samples: of a clip.
         hop_samples: distance between clip starts.
         tail: ``pad`` completes the last clip with zeros, and ends with the first clip that reaches the end of the
             recording (the rule of BirdNET-Analyzer); ``drop`` leaves out what does not fill a clip.

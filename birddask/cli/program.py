@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from birddask.commands.runs import Verb
 
 _SOMETHING_LEFT, _WRONG_CONFIGURATION = 1, 2
+EXIT_CODES = {
+    0: "complete: nothing is left to do",
+    _SOMETHING_LEFT: "something is left to do: start the same command again",
+    _WRONG_CONFIGURATION: "the configuration is wrong, or the model is; the message says what and where",
+}
+"""What the program tells the shell."""
 
 app = typer.Typer(
     help="Archives of field recordings into mels, and mels into species probabilities.",
@@ -33,7 +39,7 @@ app.add_typer(review_app)
 
 
 def main() -> None:
-    """The program: exit code 0 complete, 1 something is left to do, 2 the configuration is wrong."""
+    """The program; it ends with one of ``EXIT_CODES``."""
     sys.exit(_guarded(app))
 
 

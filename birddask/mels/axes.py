@@ -32,6 +32,9 @@ class MelFilterbank:
     Attributes:
         scale: ``htk`` is 2595 log10(1 + f/700); ``slaney`` is linear below 1 kHz and logarithmic above.
         norm: ``none``, or ``slaney`` for filters of equal area.
+        bins: how many filters.
+        low_hz: where the lowest filter begins.
+        high_hz: where the highest filter ends.
         triangles: axis on which the flanks are straight: ``hertz`` in librosa and torchaudio, ``mel`` in TensorFlow.
     """
 
@@ -50,7 +53,12 @@ class MelFilterbank:
 @document
 @dataclass(frozen=True)
 class LinearAxis:
-    """The transform's own bins, from ``low_hz`` to ``high_hz``, both included."""
+    """The transform's own bins, from ``low_hz`` to ``high_hz``, both included.
+
+    Attributes:
+        low_hz: lowest frequency.
+        high_hz: highest frequency.
+    """
 
     kind: Literal["linear"]
     low_hz: float
@@ -74,7 +82,14 @@ Axis = MelFilterbank | LinearAxis | StoredArray
 @document
 @dataclass(frozen=True)
 class Crop:
-    """The part of a channel that is kept, counted from its lowest bin and its first frame."""
+    """The part of a channel that is kept, counted from its lowest bin and its first frame.
+
+    Attributes:
+        first_bin: the lowest bin that is kept.
+        bins: how many are.
+        first_frame: the first frame that is kept.
+        frames: how many are.
+    """
 
     first_bin: int
     bins: int

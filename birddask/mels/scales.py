@@ -18,6 +18,7 @@ class Peak:
     """The clip scaled so that its largest absolute sample is ``level``; silence stays silence.
 
     Attributes:
+        level: above 0; 1 is full scale.
         subtract_mean: the clip's mean is taken off first.
     """
 
@@ -33,7 +34,11 @@ class Peak:
 @document
 @dataclass(frozen=True)
 class Gain:
-    """Every sample times ``factor``, for models trained on another full scale than 1."""
+    """Every sample times ``factor``, for models trained on another full scale than 1.
+
+    Attributes:
+        factor: above 0.
+    """
 
     kind: Literal["gain"]
     factor: float
@@ -50,7 +55,11 @@ Waveform = Literal["as_is", "min_max", "min_max_symmetric"] | Peak | Gain
 @document
 @dataclass(frozen=True)
 class SquaredPower:
-    """``(m * m) ** exponent``: BirdNET's learned compression, and the only one for values below 0."""
+    """``(m * m) ** exponent``: BirdNET's learned compression, and the only one for values below 0.
+
+    Attributes:
+        exponent: learned in training; about 0.2 in BirdNET.
+    """
 
     kind: Literal["squared_power"]
     exponent: float
@@ -59,7 +68,11 @@ class SquaredPower:
 @document
 @dataclass(frozen=True)
 class PowerLaw:
-    """``m ** exponent``."""
+    """``m ** exponent``.
+
+    Attributes:
+        exponent: above 0.
+    """
 
     kind: Literal["power_law"]
     exponent: float
@@ -96,7 +109,12 @@ class Decibels:
 @document
 @dataclass(frozen=True)
 class NaturalLog:
-    """``factor * ln(max(m, floor))``."""
+    """``factor * ln(max(m, floor))``.
+
+    Attributes:
+        floor: smallest value that is told apart.
+        factor: above 0.
+    """
 
     kind: Literal["natural_log"]
     floor: float
@@ -113,7 +131,12 @@ class NaturalLog:
 @document
 @dataclass(frozen=True)
 class Log1p:
-    """``ln(1 + factor * m) + offset``."""
+    """``ln(1 + factor * m) + offset``.
+
+    Attributes:
+        factor: above 0.
+        offset: added at the end.
+    """
 
     kind: Literal["log1p"]
     factor: float
@@ -133,7 +156,11 @@ class Pcen:
     filter that starts, with each clip, from 1.
 
     Attributes:
+        gain: how far a mel is divided by its past; 0 not at all.
+        bias: above 0.
+        power: above 0.
         time_constant_s: of that filter.
+        epsilon: above 0, against division by nothing.
     """
 
     kind: Literal["pcen"]

@@ -23,7 +23,12 @@ Resampler = Literal["soxr_hq", "soxr_vhq", "sinc_hann"]
 @document
 @dataclass(frozen=True)
 class Padded:
-    """Zeros around the clip, and frames as long as the window: TensorFlow's and JAX's way of counting frames."""
+    """Zeros around the clip, and frames as long as the window: TensorFlow's and JAX's way of counting frames.
+
+    Attributes:
+        front_samples: zeros before the clip.
+        end_samples: zeros behind it.
+    """
 
     front_samples: int
     end_samples: int
@@ -145,8 +150,10 @@ class MelSpec:
 
     Attributes:
         name: a word for the store's path.
+        clip: how recordings are cut.
         resampler: used where a recording's rate is not the clip rule's.
         waveform: per-clip normalisation.
+        channels: the spectrograms of a clip, all of the same shape.
         dtype: how mels are stored.
         float16_offset: taken off before rounding to float16 and added again on reading: a value near the middle of
             what the model reacts to, where float16 is finest. Not used with float32.

@@ -31,7 +31,11 @@ class MinMax:
 @document
 @dataclass(frozen=True)
 class Power:
-    """``m ** exponent`` of values that are not below 0, as after ``min_max``."""
+    """``m ** exponent`` of values that are not below 0, as after ``min_max``.
+
+    Attributes:
+        exponent: above 0.
+    """
 
     kind: Literal["power"]
     exponent: float
@@ -44,7 +48,12 @@ class Power:
 @document
 @dataclass(frozen=True)
 class Standardise:
-    """``(m - mean) / deviation`` with numbers of the training set."""
+    """``(m - mean) / deviation`` with numbers of the training set.
+
+    Attributes:
+        mean: of all mels of the training set.
+        deviation: their standard deviation.
+    """
 
     kind: Literal["standardise"]
     mean: float
@@ -62,6 +71,7 @@ class StandardiseClip:
 
     Attributes:
         deviation: ``population`` divides by the number of values (NumPy's), ``sample`` by one less (PyTorch's).
+        epsilon: above 0, against division by nothing.
     """
 
     kind: Literal["standardise_clip"]
@@ -89,6 +99,8 @@ class Resize:
     As PyTorch's ``interpolate(mode="bilinear", align_corners=False)``.
 
     Attributes:
+        mels: rows of the new size.
+        frames: columns of the new size.
         antialias: when an axis is made shorter, each value is made from all that it takes the place of.
     """
 
@@ -105,7 +117,11 @@ class Resize:
 @document
 @dataclass(frozen=True)
 class RepeatChannel:
-    """The only channel, several times over, for networks that were trained on pictures."""
+    """The only channel, several times over, for networks that were trained on pictures.
+
+    Attributes:
+        times: 2 or more.
+    """
 
     kind: Literal["repeat_channel"]
     times: int

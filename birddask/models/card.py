@@ -114,8 +114,11 @@ class BundleFiles:
     """SHA-256 of the other files of the bundle.
 
     Attributes:
-        front_end: only where the mel spec names stored arrays.
-        location: only where there is a location model.
+        model: of ``model.onnx``.
+        labels: of ``labels.txt``.
+        known_answer: of ``known_answer.npz``.
+        front_end: of ``front_end.npz``, only where the mel spec names stored arrays.
+        location: of ``location.onnx``, only where there is a location model.
     """
 
     model: str
@@ -131,6 +134,14 @@ class ModelCard:
     """A model, its contract and its licence.
 
     Attributes:
+        name: a word for paths: lower-case letters, digits, ``.``, ``-`` and ``_``.
+        title: for people.
+        licence: of the weights.
+        attribution: whom to name.
+        source: where the weights come from.
+        mels: what it eats.
+        input: how the network takes them.
+        output: what it gives.
         tolerance: largest difference of a probability, or of a stored mel, from the known answer.
         precision: what the network computes with; a job may change it.
         embedding: None if the network gives none.

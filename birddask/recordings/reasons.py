@@ -1,9 +1,19 @@
-"""Every reason and flag that a row of a file or a clip can carry, in words; the README has the same list."""
+"""Every status, reason and flag that a row of a file or a clip can carry, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+FILE_STATUSES: Mapping[str, str] = {
+    "usable": "its clips are planned",
+    "quarantined": "it should be a recording, but can't be used",
+    "ignored": "it is no recording, or a second copy of one",
+}
+CLIP_STATUSES: Mapping[str, str] = {
+    "ok": "its mels are in the store",
+    "silent": "every sample is zero: there is nothing to score",
+    "quarantined": "it could not be computed",
+}
 QUARANTINED: Mapping[str, str] = {
     "empty": "the file has no bytes: power was lost, or the card was full or pulled, before the recording was closed",
     "null_file": "only zero bytes: the card or a copy lost the content",
@@ -41,4 +51,13 @@ FLAGS: Mapping[str, str] = {
     "time_corrected": "the job file's correction of this clock was added",
     "clock_unset": "the clock had not been set: the start time is unknown unless the job file corrects it",
     "offset_assumed": "the start time comes from a name without a time zone; the job file's offset was assumed",
+}
+STOPPED: Mapping[str, str] = {
+    "low_voltage": "the battery was low",
+    "switch_position": "somebody moved the switch",
+    "microphone": "the microphone was plugged in or out",
+    "magnetic_switch": "the magnet was used",
+    "file_size_limit": "the file was as large as a WAV file can be; the next one goes on",
+    "sd_write_error": "the card could not be written",
+    "model_error": "the classifier on the recorder failed",
 }

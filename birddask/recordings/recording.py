@@ -33,6 +33,7 @@ class Recording:
 
     Attributes:
         path: below the archive, with forward slashes.
+        size_bytes: of the file.
         status: ``usable``, ``quarantined`` (could not be read) or ``ignored`` (not audio, or a second copy).
         reason: why it is not usable, a stable code; empty if usable.
         flags: repairs and doubts, comma-separated codes.
@@ -40,6 +41,8 @@ class Recording:
         recorder: serial number or prefix of the device, None where unknown.
         container: how to read it; empty if not usable.
         encoding: the sample format, for example ``pcm_16``.
+        sample_rate_hz: of the file.
+        channels: of the file.
         frames: samples per channel, of real time.
         data_offset_bytes: where the samples begin (``wav`` only).
         segments: what a triggered recording holds, in order; None where no silence was cut out.
@@ -82,7 +85,12 @@ class About:
         model: kind of recorder.
         firmware: what runs on it.
         deployment: identifier of the deployment, where one was set.
+        gain: as the recorder calls it.
         battery_v: where ``battery_limit`` is ``below`` or ``above``, the end of what it can measure.
+        battery_limit: ``below`` or ``above`` where the voltage is beyond what the recorder can measure.
+        temperature_c: of the recorder, in degrees Celsius.
+        latitude_deg: degrees north, where the recorder states its position.
+        longitude_deg: degrees east.
         location_source: for example ``GPS``.
         trigger: what had to be heard for the recorder to write, in words.
         filter: what the recorder filtered, in words.

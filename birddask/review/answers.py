@@ -63,8 +63,10 @@ class Answer:
     """What somebody said about a detection.
 
     Attributes:
+        drawn: which detection.
         verdict: whether the label is to be heard; ``other`` if it is not, and something else is.
         other: what else: a label of the model, or what the reviewer wrote; None unless ``other``.
+        reviewer: who said it.
         answered_us: microseconds since 1970 UTC.
         model: the folder of the results.
     """

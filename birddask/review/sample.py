@@ -35,9 +35,14 @@ class Drawn:
     """A detection to be reviewed.
 
     Attributes:
+        label: what the model heard.
+        site: where.
+        recording: its path below the archive.
         clip: row of the store.
         start_us: behind the begin of the recording.
+        end_us: end of the detection, behind the begin of the recording.
         start_time_us: microseconds since 1970 UTC, None where unknown.
+        probability: what the model says.
         band_low: lower edge of its band of scores.
         band_high: upper edge of it.
         band_detections: how many detections of the label are in the band.

@@ -39,6 +39,9 @@ class ClipRow:
 
     Attributes:
         clip: its row in the mel array.
+        recording: path below the archive.
+        site: of the recording.
+        recorder: of the recording; None where unknown.
         offset_us: its start in the recording, in microseconds.
         start_time_us: microseconds since 1970 UTC, None where unknown.
         status: ``ok``; ``silent``: every sample is zero, nothing to score; ``quarantined``: not computed.

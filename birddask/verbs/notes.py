@@ -39,15 +39,28 @@ class RunNote:
     """A run, as its driver saw it last.
 
     Attributes:
+        schema: version of this format.
+        verb: what was asked for: ``mels``, ``classify`` or ``run``.
         state: ``running``; ``complete``; ``incomplete``: it ended, and something is left to do; ``stopped``: somebody
             asked for it; ``failed``: it could not go on, ``message`` says why.
+        began: when.
         heard: when the driver wrote this.
+        host: machine of the driver.
+        process: its number there.
+        birddask: version.
         job: every setting.
+        model_fingerprint: short hash of the model.
+        mel_spec_fingerprint: short hash of the mel spec.
         activity: what it does, or did last, for example ``scan``.
         done: of ``total`` blocks, or files of a scan, whose number is not known before; failed ones are not counted.
+        total: how many there are to do; None where they are counted on the way.
+        things: what ``done`` counts: ``blocks`` or ``files``.
         audio_s: length of the clips in the blocks that are done.
+        workers: how many are there.
+        threads: tasks at a time.
         failures: messages by block.
         stalled: tasks that ran for much longer than tasks do.
+        message: why it could not go on.
         accounting: of the output, when the run ended.
     """
 
