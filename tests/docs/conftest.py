@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from birddask.demo import lay_out_cards
+from birddask.commands.demo import lay_out_cards
 from birddask.storage import Folder
 from tests.support.pages import User
 
