@@ -17,6 +17,11 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "from_
 exclude_patterns = ["_build"]
 highlight_language = "text"
 nitpicky = True
+# Where others are documented can't be known without their sites.
+nitpick_ignore_regex = [("py:.*", r"(collections|datetime|distributed|numpy|pathlib|pyarrow|xarray)\..*")]
+autodoc_typehints_format = "short"
+napoleon_use_ivar = True
+python_use_unqualified_type_names = True
 myst_heading_anchors = 3
 
 html_theme = "furo"

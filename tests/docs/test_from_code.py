@@ -32,8 +32,10 @@ from_program = importlib.import_module("from_program")
 def documents() -> list[type]:
     """Every class of which a file is read, by its mark."""
     found: set[type] = set()
-    for module in pkgutil.walk_packages(birddask.__path__, "birddask."):
-        for value in vars(importlib.import_module(module.name)).values():
+    names = [module.name for module in pkgutil.walk_packages(birddask.__path__, "birddask.")]
+    names.remove("birddask.__main__")  # which starts the program
+    for name in names:
+        for value in vars(importlib.import_module(name)).values():
             if dataclasses.is_dataclass(value) and isinstance(value, type) and "__pydantic_config__" in vars(value):
                 found.add(value)
     return sorted(found, key=lambda each: each.__name__)
