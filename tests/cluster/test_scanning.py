@@ -14,8 +14,8 @@ from birddask.engine import Control
 from birddask.job import Clock, Job
 from birddask.outputs import read_scans
 from birddask.recordings.recording import Recording, Scanned
+from birddask.scanning import scan as scanning
 from birddask.scanning.scan import Growth, scan
-from birddask.verbs import scanning
 from birddask.verbs.blocks import Ended, run
 from birddask.verbs.prepared import prepare
 from birddask.verbs.status import intend
