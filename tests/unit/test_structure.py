@@ -46,7 +46,7 @@ LAYERS = [
 ]
 # Inside the packages that have an order of their own.
 INNER_LAYERS = {
-    "storage": ["options", "faults", "listing", "atomic", "folder", "spool", "together"],
+    "storage": ["options", "faults", "filesystem", "listing", "atomic", "folder", "places", "spool", "together"],
     "recordings": [
         "recording",
         "reasons",
@@ -172,7 +172,7 @@ INNER_LAYERS = {
 }
 CLUSTERS = {f"clusters.{name}" for name in INNER_LAYERS["clusters"]}
 OWNERS = {
-    "fsspec": {"storage.atomic", "storage.folder", "storage.listing"},
+    "fsspec": {"storage.atomic", "storage.filesystem", "storage.folder", "storage.listing"},
     "soundfile": {"recordings.sndfile", "clips.sound"},
     "soxr": {"mels.resample"},
     "scipy": {"mels.pcen", "mels.power", "verbs.comparing"},
