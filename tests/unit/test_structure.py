@@ -46,7 +46,19 @@ LAYERS = [
 ]
 # Inside the packages that have an order of their own.
 INNER_LAYERS = {
-    "storage": ["options", "faults", "filesystem", "listing", "atomic", "folder", "places", "spool", "together"],
+    "storage": [
+    ],
+        "options",
+        "faults",
+        "filesystem",
+        "listing",
+        "atomic",
+        "folder",
+        "places",
+        "spool",
+        "together",
+        "ahead",
+    ],
     "recordings": [
         "recording",
         "reasons",
@@ -85,7 +97,6 @@ INNER_LAYERS = {
         "sinc",
         "resample",
         "waveform",
-        "ahead",
         "store",
     ],
     "models": [
@@ -114,7 +125,8 @@ INNER_LAYERS = {
         "importing",
     ],
     "engine": ["events", "control", "flight", "run"],
-    "table": ["parquet", "scans", "parts", "results", "ledger"],
+    "table": ["parquet", "block_files", "scans", "clip_table", "parts", "results", "ledger"],
+    "tasks": ["work", "rows", "making", "scoring", "units"],
     "clusters": [
         "size",
         "tls",
@@ -184,7 +196,7 @@ OWNERS = {
     "tflite": {"models.tflite_graph"},
     "threadpoolctl": {"models.ready"},
     "platformdirs": {"models.cache"},
-    "pyarrow": {"table.parquet", "table.scans", "table.parts", "access"}
+    "pyarrow": {"table.parquet", "table.scans", "table.clip_table", "table.parts", "access"}
     | {
         "detections.places",
         "detections.rows",
