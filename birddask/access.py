@@ -13,7 +13,7 @@ from birddask.errors import ConfigError
 from birddask.mels.store import open_store
 from birddask.outputs import stores
 from birddask.storage import folder_at, to_options
-from birddask.table.parts import read_clips
+from birddask.table.clip_table import read_clips
 
 if TYPE_CHECKING:
     import xarray

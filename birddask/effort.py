@@ -21,10 +21,9 @@ from birddask.outputs import Scans, read_scans
 from birddask.plan import Block, ClipRule, Stretch, plan_blocks
 from birddask.recordings.recording import UNKNOWN, Recording
 from birddask.storage import in_order
-from birddask.table.parts import ClipStatus, clip_statuses
-from birddask.table.results import block_numbers
+from birddask.table.block_files import block_numbers
+from birddask.table.clip_table import ClipStatus, clip_statuses, clip_table_key
 from birddask.table.scans import read_scanned
-from birddask.tasks import clip_table_key
 
 FATES = ("scored", "silent", "quarantined", "pending")
 _US_PER_MIN = 60_000_000

@@ -11,8 +11,7 @@ from birddask.mels.store import MelStore
 from birddask.outputs import Scans
 from birddask.plan import ClipRule, block_sizes, plan_blocks
 from birddask.recordings.recording import Recording
-from birddask.table.parts import ClipRow, read_clips
-from birddask.tasks import clip_table_key
+from birddask.table.clip_table import ClipRow, clip_table_key, read_clips
 
 _US_PER_S = 1_000_000
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from birddask.clips.picture import Mark, Panel
-from birddask.table.parts import ClipRow
+from birddask.table.clip_table import ClipRow
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from birddask.recordings.recording import Scanned
 from birddask.scanning.inspecting import Listed, inspected, listed_files
 from birddask.scanning.known import Known
 from birddask.storage import Folder
-from birddask.table.parts import clips_file, read_clips, unmeasured
-from birddask.table.results import block_numbers, parts_of_blocks
+from birddask.table.block_files import block_numbers
+from birddask.table.clip_table import clip_table_key, clips_file, read_clips, unmeasured
+from birddask.table.results import parts_of_blocks
 from birddask.table.scans import read_scanned
-from birddask.tasks import clip_table_key
 
 _SUPERSEDED = "superseded"
 

@@ -1,8 +1,10 @@
 """Folders behind fsspec URLs."""
 
-from birddask.storage.folder import Folder, absolute_url, folder_at, is_url, read_file
+from birddask.storage.filesystem import is_url
+from birddask.storage.folder import Folder
 from birddask.storage.listing import FoundFile
 from birddask.storage.options import Options, to_options
+from birddask.storage.places import absolute_url, folder_at, read_file
 from birddask.storage.spool import spooled
 from birddask.storage.together import in_order
 

@@ -17,6 +17,7 @@ _FOR_GOOD = frozenset(
         errno.EPERM,
         errno.EROFS,
         errno.EFBIG,
+        errno.EMSGSIZE,
         errno.ELOOP,
         errno.ENAMETOOLONG,
         errno.ENOTEMPTY,
@@ -38,6 +39,11 @@ _FOR_GOOD_NAMES = frozenset(
 )
 
 T = TypeVar("T")
+
+
+def is_missing(error: Exception) -> bool:
+    """Whether an operation failed because there is no such file; some clients have errors of their own for it."""
+    return isinstance(error, FileNotFoundError) or (isinstance(error, OSError) and error.errno == errno.ENOENT)
 
 
 def is_for_good(error: Exception, *, local: bool) -> bool:

@@ -8,45 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import fsspec
-from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from birddask.errors import BirddaskError, ConfigError, StorageError, TransientStorageError
-from birddask.storage.atomic import create_local_file, replace_local_file, replace_remote_file
-from birddask.storage.faults import patiently
+from birddask.storage import atomic
+from birddask.storage.faults import is_missing, patiently
+from birddask.storage.filesystem import all_options, connect, forget_connection, is_url
 from birddask.storage.listing import Ask, FoundFile, files_below, folder_names, paths_below
-from birddask.storage.options import Options, redacted, resolve
+from birddask.storage.options import Options, redacted
 
 # How long an operation is repeated while storage is away; the restart of a server passes well within it.
 _PATIENCE_S = 120.0
 # At the start of a verb somebody waits for the answer, and a wrong address is likelier than a server that is away.
 _IMPATIENT_S = 10.0
-_NO_LISTINGS_CACHE = {"use_listings_cache": False}
-_DEFAULTS: dict[str, dict[str, Any]] = {
-    # The client's own retries are kept few: patience is ours.
-    "s3": {**_NO_LISTINGS_CACHE, "config_kwargs": {"retries": {"mode": "standard", "max_attempts": 3}}},
-    "gs": _NO_LISTINGS_CACHE,
-    "gcs": _NO_LISTINGS_CACHE,
-    "az": _NO_LISTINGS_CACHE,
-    "abfs": _NO_LISTINGS_CACHE,
-    # Several workers read one file; without this the first one locks it.
-    "smb": {"share_access": "r", "auto_mkdir": True},
-}
-
-# All other filesystems keep one connection: it does not come back by itself, and smbprotocol shows it to all threads
-# before it is ready.
-_WITHOUT_CONNECTION = (LocalFileSystem, AsyncFileSystem)
-_connecting = threading.Lock()
 
 T = TypeVar("T")
 Action = Callable[[fsspec.AbstractFileSystem, str], T]
@@ -57,7 +38,8 @@ ListBelow = Callable[[fsspec.AbstractFileSystem, str, Ask], Iterator[T]]
 class Folder:
     """A directory or a bucket prefix.
 
-    Every operation is repeated for a while if it fails in a way that may pass.
+    Every operation is repeated for a while if it fails in a way that may pass, and then raises TransientStorageError;
+    it raises StorageError for a fault for good, and ConfigError where the URL or the options can't be used.
 
     Attributes:
         options: for the filesystem, secrets as references.
@@ -133,44 +115,28 @@ class Folder:
 
     def publish(self, key: str, content: bytes) -> None:
         """Write a file so that others see all of it or nothing, replacing what was there."""
-        self._publish(key, content, _PATIENCE_S)
-
-    def upload(self, key: str, source: Path) -> None:
-        """Publish a file of this machine, however large; for folders on servers."""
-
-        def put(filesystem: fsspec.AbstractFileSystem, path: str) -> None:
-            if isinstance(filesystem, AsyncFileSystem):
-                filesystem.put_file(str(source), path)
-            else:
-                replace_remote_file(filesystem, path, lambda target: filesystem.put_file(str(source), target))
-
-        try:
-            self._ask(key, put)
-        except FileNotFoundError as error:
-            raise StorageError(f"{self.place(key)}: {redacted(str(error), self.options)}") from error
+        self._write(key, lambda filesystem, path: atomic.replace(filesystem, path, content), _PATIENCE_S)
 
     def publish_soon(self, key: str, content: bytes) -> None:
-        """Write a file as ``publish``, or soon give it up: for what is worth little later."""
-        self._publish(key, content, _IMPATIENT_S)
+        """Write a file as ``publish``, or give it up after seconds: for what is worth little later."""
+        self._write(key, lambda filesystem, path: atomic.replace(filesystem, path, content), _IMPATIENT_S)
 
     def publish_new(self, key: str, content: bytes) -> bool:
         """Write a file if there is none yet; whether what is there now is this content."""
-
-        def create(filesystem: fsspec.AbstractFileSystem, path: str) -> None:
-            if isinstance(filesystem, LocalFileSystem):
-                create_local_file(Path(path), content)
-            elif isinstance(filesystem, AsyncFileSystem):
-                filesystem.pipe_file(path, content, mode="create")
-            elif not filesystem.exists(path):
-                replace_remote_file(filesystem, path, lambda target: filesystem.pipe_file(target, content))
-
-        with contextlib.suppress(StorageError, TransientStorageError):
-            # Refused because there is one, or because an answer got lost: what lies there will tell.
-            self._ask(key, create, _IMPATIENT_S)
+        refusal: Exception | None = None
+        try:
+            self._write(key, lambda filesystem, path: atomic.create(filesystem, path, content), _IMPATIENT_S)
+        except (StorageError, TransientStorageError) as error:
+            # Because there is one, or because an answer got lost, or for good: what lies there will tell.
+            refusal = error
         try:
             return self.read(key) == content
         except FileNotFoundError as error:
-            raise StorageError(f"{self.place(key)} can't be written") from error
+            raise refusal or StorageError(f"{self.place(key)} has gone since it was written") from error
+
+    def upload(self, key: str, source: Path) -> None:
+        """Publish a file of this machine, however large; for folders on servers."""
+        self._write(key, lambda filesystem, path: atomic.upload(filesystem, path, source), _PATIENCE_S)
 
     def remove(self, key: str) -> None:
         """Delete a file; nothing happens if it is not there."""
@@ -184,7 +150,7 @@ class Folder:
 
     def for_zarr(self) -> dict[str, Any]:
         """Options as Zarr's stores take them, secrets filled in."""
-        return self._all_options() if is_url(self.url) else {}
+        return all_options(self.url, self.options) if is_url(self.url) else {}
 
     def require_readable(self, what: str) -> None:
         """Raise ConfigError unless the folder is there and can be listed."""
@@ -199,7 +165,7 @@ class Folder:
         """Raise ConfigError unless a file can be written in the folder and deleted again."""
         probe = f".write-probe-{uuid.uuid4().hex}"
         try:
-            self._publish(probe, b"", _IMPATIENT_S)
+            self.publish_soon(probe, b"")
             self.remove(probe)
         except (StorageError, TransientStorageError) as error:
             raise ConfigError(f"the {what} {self.url} can't be written: {error}") from error
@@ -217,15 +183,7 @@ class Folder:
             return True
         return False
 
-    def _publish(self, key: str, content: bytes, patience_s: float) -> None:
-        def write(filesystem: fsspec.AbstractFileSystem, path: str) -> None:
-            if isinstance(filesystem, LocalFileSystem):
-                replace_local_file(Path(path), content)
-            elif isinstance(filesystem, AsyncFileSystem):
-                filesystem.pipe_file(path, content)
-            else:
-                replace_remote_file(filesystem, path, lambda target: filesystem.pipe_file(target, content))
-
+    def _write(self, key: str, write: Action[None], patience_s: float) -> None:
         try:
             self._ask(key, write, patience_s)
         except FileNotFoundError as error:
@@ -236,17 +194,15 @@ class Folder:
         """The result of an action on the path of a key, repeated while it fails in a way that may pass."""
 
         def attempt() -> T:
-            filesystem, root = self._resolved()
+            filesystem, root = connect(self.url, self.options)
             try:
                 return action(filesystem, f"{root.rstrip('/')}/{key}" if key else root)
             except (FileNotFoundError, BirddaskError):
                 raise
             except Exception as error:
-                if isinstance(error, OSError) and error.errno == errno.ENOENT:
-                    # Some clients have errors of their own for it.
+                if is_missing(error):
                     raise FileNotFoundError(errno.ENOENT, redacted(str(error), self.options)) from error
-                if not isinstance(filesystem, _WITHOUT_CONNECTION):
-                    filesystem.clear_instance_cache()
+                forget_connection(filesystem)
                 raise
 
         def describe(error: Exception) -> str:
@@ -255,57 +211,6 @@ class Folder:
 
         patience_s = _PATIENCE_S if patience_s is None else patience_s
         return patiently(attempt, describe, patience_s, local=not is_url(self.url))
-
-    def _resolved(self) -> tuple[fsspec.AbstractFileSystem, str]:
-        protocol = self.url.split("::")[0].split("://")[0] if is_url(self.url) else "file"
-        try:
-            kind = fsspec.get_filesystem_class(protocol)
-        except (ValueError, ImportError) as error:
-            raise ConfigError(f"the URL {self.url} can't be used: {error}") from error
-        with contextlib.nullcontext() if issubclass(kind, _WITHOUT_CONNECTION) else _connecting:
-            filesystem, root = fsspec.core.url_to_fs(self.url, **self._all_options())
-        return filesystem, str(root)
-
-    def _all_options(self) -> dict[str, Any]:
-        return {**_DEFAULTS.get(self.url.split("://")[0], {}), **resolve(self.options)}
-
-
-def folder_at(place: str, options: Options = "") -> Folder:
-    """The folder that a user names by a path or a URL.
-
-    Raises:
-        ConfigError: the URL holds a password.
-    """
-    if is_url(place) and urlsplit(place).password is not None:
-        raise ConfigError(
-            f"the URL of {urlsplit(place).hostname} holds a password, which would be written into logs; put it into "
-            "an environment variable and name that in `storage_options`"
-        )
-    return Folder(absolute_url(place), options)
-
-
-def read_file(place: str, what: str = "") -> bytes:
-    """A small file that the user names by a path or a URL; ``what`` it is comes before its place in messages.
-
-    Raises:
-        ConfigError: it can't be read.
-    """
-    base, _, name = absolute_url(place).rpartition("/")
-    try:
-        return folder_at(base or "/").read(name)
-    except (FileNotFoundError, StorageError, TransientStorageError) as error:
-        said = "there is no such file" if isinstance(error, FileNotFoundError) else error
-        raise ConfigError(f"{what}{place} can't be read: {said}") from error
-
-
-def is_url(place: str) -> bool:
-    """Whether a place is a URL rather than a path on this machine."""
-    return "://" in place or "::" in place
-
-
-def absolute_url(place: str) -> str:
-    """A URL as it is, a path made absolute, so that it means the same to every worker."""
-    return place if is_url(place) else os.path.normpath(Path(place).expanduser().absolute())
 
 
 def _read_range(filesystem: fsspec.AbstractFileSystem, path: str, start: int, end: int) -> bytes:

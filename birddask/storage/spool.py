@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from birddask.errors import StorageError
+from birddask.storage.atomic import local_file
 from birddask.storage.folder import Folder
 
 
@@ -26,27 +25,13 @@ def spooled(folder: Folder, key: str) -> Iterator[IO[bytes]]:
     """
     filesystem, root = folder.for_arrow()
     if filesystem is None:
-        with _beside(Path(root, key)) as stream:
-            yield stream
+        try:
+            with local_file(Path(root, key)) as stream:
+                yield stream
+        except OSError as error:
+            raise StorageError(f"{Path(root, key)} can't be written: {error}") from error
         return
     with tempfile.NamedTemporaryFile(prefix="birddask-") as stream:
         yield stream
         stream.flush()
         folder.upload(key, Path(stream.name))
-
-
-@contextlib.contextmanager
-def _beside(target: Path) -> Iterator[IO[bytes]]:
-    partial = target.with_name(f"{uuid.uuid4().hex}.partial")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("xb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(target)
-    except OSError as error:
-        raise StorageError(f"{target} can't be written: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()

@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from birddask.table.results import BLOCK_FILE
+from birddask.table.block_files import BLOCK_FILE
 
 ENTRY = np.dtype([*BLOCK_FILE.descr, ("ok", "<i4"), ("silent", "<i4"), ("quarantined", "<i4")])
 """A clip table as a listing shows it, and its clips by status."""

@@ -1,72 +1,25 @@
-"""The Parquet files of a block: its clip table and its probabilities."""
+"""The parts of a block: its probabilities, wide or long, and its embeddings. The probabilities commit its scores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from birddask.errors import ConfigError
-from birddask.table.parquet import TIME, WORD, read_columns, to_bytes
+from birddask.table.clip_table import ClipRow
+from birddask.table.parquet import TIME, WORD, to_bytes
 
-ClipStatus = Literal["ok", "silent", "quarantined"]
 EmbeddingType = Literal["float16", "float32"]
 
-_CLIPS = pa.schema(
-    [
-        ("clip", pa.int64()),
-        ("recording", WORD),
-        ("site", WORD),
-        ("recorder", WORD),
-        ("offset_us", pa.int64()),
-        ("start_time", TIME),
-        ("status", WORD),
-        ("reason", WORD),
-        ("level_dbfs", pa.float32()),
-        ("clipped_share", pa.float32()),
-        ("zero_share", pa.float32()),
-    ]
-)
+IDENTITY = ("clip", "recording", "recorder", "offset_us", "start_time")
+"""The columns that both layouts begin with."""
 
-
-@dataclass(frozen=True)
-class ClipRow:
-    """One clip of the store.
-
-    Attributes:
-        clip: its row in the mel array.
-        recording: path below the archive.
-        site: of the recording.
-        recorder: of the recording; None where unknown.
-        offset_us: its start in the recording, in microseconds.
-        start_time_us: microseconds since 1970 UTC, None where unknown.
-        status: ``ok``; ``silent``: every sample is zero, nothing to score; ``quarantined``: not computed.
-        reason: why it was quarantined.
-        level_dbfs: root mean square of the samples against full scale; None unless ``ok``.
-        clipped_share: samples at full scale, of all; None unless ``ok``.
-        zero_share: samples that are zero, of all; None unless ``ok``.
-    """
-
-    clip: int
-    recording: str
-    site: str
-    recorder: str | None
-    offset_us: int
-    start_time_us: int | None
-    status: ClipStatus
-    reason: str = ""
-    level_dbfs: float | None = None
-    clipped_share: float | None = None
-    zero_share: float | None = None
-
-
-def unmeasured(row: ClipRow, status: ClipStatus, reason: str) -> ClipRow:
-    """A row with another status, and without what was measured on its sound."""
-    return replace(row, status=status, reason=reason, level_dbfs=None, clipped_share=None, zero_share=None)
+_WIDE_RESERVED = frozenset({*IDENTITY, "top_label", "top_probability", "site", "month", "model"})
 
 
 @dataclass(frozen=True)
@@ -81,26 +34,6 @@ class PartLayout:
 
     kind: Literal["wide", "long"]
     floor: float
-
-
-def clips_file(rows: Sequence[ClipRow]) -> bytes:
-    """The clip table of one block."""
-    columns = {
-        name: [getattr(row, "start_time_us" if name == "start_time" else name) for row in rows] for name in _CLIPS.names
-    }
-    return to_bytes(pa.table(columns, schema=_CLIPS), {})
-
-
-def read_clips(content: bytes) -> list[ClipRow]:
-    """The rows of one block's clip table."""
-    rows: Iterable[Any] = zip(*read_columns(content, _CLIPS.names), strict=True)
-    return [ClipRow(*values) for values in rows]
-
-
-def clip_statuses(content: bytes) -> list[ClipStatus]:
-    """The status of each clip of a clip table."""
-    (statuses,) = read_columns(content, ["status"])
-    return cast("list[ClipStatus]", statuses)
 
 
 def probabilities_file(
@@ -119,8 +52,9 @@ def probabilities_file(
         layout: wide or long.
         metadata: what is recorded in the file about where the numbers come from.
     """
-    build = _wide if layout.kind == "wide" else _long
-    return to_bytes(build(rows, probabilities, labels, layout.floor), metadata)
+    if layout.kind == "wide":
+        return to_bytes(_wide(rows, probabilities, labels), metadata)
+    return to_bytes(_long(rows, probabilities, labels, layout.floor), metadata)
 
 
 def embeddings_file(
@@ -139,12 +73,6 @@ def embeddings_file(
     numbers = pa.array(embeddings.reshape(-1))
     columns["embedding"] = pa.FixedSizeListArray.from_arrays(numbers, embeddings.shape[1])
     return to_bytes(pa.table(columns), metadata, IDENTITY)
-
-
-IDENTITY = ("clip", "recording", "recorder", "offset_us", "start_time")
-"""The columns that both layouts begin with."""
-
-_WIDE_RESERVED = frozenset({*IDENTITY, "top_label", "top_probability", "site", "month", "model"})
 
 
 def require_distinct_columns(labels: Sequence[str]) -> None:
@@ -171,7 +99,6 @@ def _wide(
     rows: Sequence[ClipRow],
     probabilities: NDArray[np.float32],
     labels: Sequence[str],
-    _floor: float,
 ) -> pa.Table:
     best = probabilities.argmax(axis=1)
     columns = _identity(rows, np.arange(len(rows)))

@@ -18,11 +18,11 @@ from birddask.models.card import ModelCard
 from birddask.plan import Block
 from birddask.software import CHANGES_NUMBERS, version_of
 from birddask.storage import Folder
+from birddask.table.block_files import block_file_name, block_numbers, block_of
+from birddask.table.clip_table import ClipRow
 from birddask.table.parquet import read_metadata
-from birddask.table.parts import ClipRow, EmbeddingType, PartLayout, embeddings_file, probabilities_file
+from birddask.table.parts import EmbeddingType, PartLayout, embeddings_file, probabilities_file
 
-_PART = re.compile(r"(?:^|/)block-(\d+)\.parquet$")
-BLOCK_FILE = np.dtype([("block", "<i8"), ("size_bytes", "<i8"), ("modified_us", "<i8")])
 _ASCII = re.compile(r"[\x00-\x7f]")
 _SCHEMA = 1
 
@@ -115,29 +115,7 @@ def part_key(block: Block) -> str:
     Only ASCII is encoded: a long site in another script would else be too long for a folder's name.
     """
     site = _ASCII.sub(lambda match: quote(match[0], safe=""), block.site)
-    return f"site={site}/month={block.month}/block-{block.number:06d}.parquet"
-
-
-def block_files(folder: Folder) -> NDArray[np.void]:
-    """For each block that has a file below a folder ``block``, ``size_bytes``, ``modified_us``, in order: one listing.
-
-    ``modified_us`` is in microseconds since 1970 UTC, -1 where the listing does not say.
-    """
-    matches = ((_PART.search(file.key), file) for file in folder.files())
-    found = (
-        (int(match[1]), file.size_bytes, -1 if file.modified_us is None else file.modified_us)
-        for match, file in matches
-        if match
-    )
-    files = np.fromiter(found, BLOCK_FILE)
-    _, first = np.unique(files["block"], return_index=True)
-    return files[first]
-
-
-def block_numbers(folder: Folder) -> NDArray[np.int64]:
-    """The numbers of all blocks that have a file below a folder, in order: one listing."""
-    matches = (_PART.search(key) for key in folder.file_keys())
-    return np.unique(np.fromiter((int(match[1]) for match in matches if match), np.int64))
+    return f"site={site}/month={block.month}/{block_file_name(block.number)}"
 
 
 def parts_of_blocks(output: Folder, mel_spec_fingerprint: str, blocks: Container[int]) -> Mapping[int, Sequence[str]]:
@@ -150,11 +128,11 @@ def parts_of_blocks(output: Folder, mel_spec_fingerprint: str, blocks: Container
     for kind in ("probabilities", "embeddings"):
         for key in output.file_keys(kind):
             model = key.removeprefix(f"{kind}/").partition("/")[0]
-            match = _PART.search(key)
-            if match is None or int(match[1]) not in blocks:
+            block = block_of(key)
+            if block is None or block not in blocks:
                 continue
             if (kind, model) not in specs:
                 specs[kind, model] = read_metadata(output.read(key))["mel_spec_fingerprint"]
             if specs[kind, model] == mel_spec_fingerprint:
-                parts[int(match[1])].append(key)
+                parts[block].append(key)
     return parts

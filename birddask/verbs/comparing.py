@@ -17,9 +17,8 @@ from birddask.models.cache import find_bundle
 from birddask.models.ready import BundleRef, ready_classifier
 from birddask.models.session import Classifier
 from birddask.outputs import existing_store
-from birddask.table.parts import ClipRow, read_clips
-from birddask.table.results import block_numbers
-from birddask.tasks import clip_table_key
+from birddask.table.block_files import block_numbers
+from birddask.table.clip_table import ClipRow, clip_table_key, read_clips
 
 HEARD = 0.1
 """Below this probability from both models, a label was not heard; how they rank what they don't hear is noise."""

@@ -16,10 +16,9 @@ from birddask.accounting import Accounting, account, count_recordings
 from birddask.errors import BirddaskError, MisalignedBlock, StorageError, TransientStorageError
 from birddask.mels.store import MelStore
 from birddask.storage import Folder, in_order
+from birddask.table.block_files import block_files
+from birddask.table.clip_table import ClipStatus, clip_statuses, clip_table_key
 from birddask.table.ledger import ENTRY, ledger_file, look_up, read_ledger, settled
-from birddask.table.parts import ClipStatus, clip_statuses
-from birddask.table.results import block_files
-from birddask.tasks import clip_table_key
 from birddask.verbs.prepared import Plan, Prepared
 
 _EVERY_S = 300.0

@@ -18,8 +18,9 @@ from birddask.models.ready import BundleRef, ready_classifier
 from birddask.outputs import Scans, planned_store
 from birddask.plan import Block, block_sizes, plan_blocks
 from birddask.recordings.recording import Recording
+from birddask.table.block_files import block_numbers
 from birddask.table.parts import require_distinct_columns
-from birddask.table.results import Results, block_numbers
+from birddask.table.results import Results
 from birddask.tasks import Unit
 
 # Measured on BirdNET (tests/benchmarks/first_pass.py): libraries, network and decoder, then for each of the two

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from birddask.recordings.recording import About, Recording
 from birddask.review.answers import Answer, answers_file
 from birddask.review.sample import Drawn
-from birddask.table.parts import ClipRow, clips_file
+from birddask.table.clip_table import ClipRow, clips_file
 from birddask.table.scans import scan_file
 
 _ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)

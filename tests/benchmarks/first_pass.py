@@ -31,7 +31,7 @@ from birddask.models.ready import ready_classifier, ready_front_end
 from birddask.outputs import read_scans
 from birddask.plan import Block
 from birddask.scanning.scan import scan
-from birddask.table.parts import ClipRow
+from birddask.table.clip_table import ClipRow
 from birddask.tasks import MelWork, ScoreWork, both
 from birddask.verbs.prepared import Prepared, plan
 from tests.benchmarks.rows import Row, parser_with_rows, ratio, say, spread

@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.benchmarks.rows import Row, say
 
 _RATE_PER_S = 200
-_VERBS = {"first pass": "both (birddask/tasks.py", "again": "classify (birddask/tasks.py"}
+_VERBS = {"first pass": "both (birddask/tasks/units.py", "again": "classify (birddask/tasks/units.py"}
 # Each part by a function on the stack. Threads that read and write beside the computing one have no verb below them.
 _PARTS = {
     "read": "read_pieces (birddask/mels/waveform.py",
@@ -28,8 +28,8 @@ _PARTS = {
     "measure level": "_quality (birddask/mels/waveform.py",
     "mels": "FrontEnd.mels (birddask/mels/transform.py",
     "round mels": "to_stored (birddask/mels/store.py",
-    "encode and write mels": "_commit_mels (birddask/tasks.py",
-    "read mels": "_read_ok_mels (birddask/tasks.py",
+    "encode and write mels": "commit_mels (birddask/tasks/making.py",
+    "read mels": "read_ok_mels (birddask/tasks/scoring.py",
     "network": "_run (birddask/models/session.py",
     "widen mels": "_widen (birddask/models/session.py",
     "sigmoid and checks": "_probabilities (birddask/models/session.py",

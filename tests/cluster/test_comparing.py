@@ -13,7 +13,7 @@ from birddask.engine import Control
 from birddask.errors import ConfigError
 from birddask.job import Job
 from birddask.scanning.scan import scan
-from birddask.table.parts import ClipRow
+from birddask.table.clip_table import ClipRow
 from birddask.verbs.blocks import build_mels
 from birddask.verbs.comparing import HEARD, Scored, compare_models, compare_scores
 from birddask.verbs.prepared import prepare

@@ -25,7 +25,7 @@ from birddask.commands.results import Results
 from birddask.engine import Control
 from birddask.errors import ConfigError
 from birddask.job import read_job_file
-from birddask.table.parts import ClipRow
+from birddask.table.clip_table import ClipRow
 from birddask.verbs.blocks import run
 from birddask.verbs.prepared import prepare
 from tests.support.models import TINY_LABELS, TINY_RATE

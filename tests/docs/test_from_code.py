@@ -20,7 +20,8 @@ import birddask
 from birddask.recordings import audiomoth
 from birddask.recordings.reasons import CLIP_STATUSES, FILE_STATUSES, FLAGS, IGNORED, QUARANTINED, STOPPED
 from birddask.recordings.recording import Status
-from birddask.table.parts import ClipStatus, PartLayout, probabilities_file
+from birddask.table.clip_table import ClipStatus
+from birddask.table.parts import PartLayout, probabilities_file
 
 DOCS = Path(__file__).parents[2] / "docs"
 sys.path.insert(0, str(DOCS / "_ext"))

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from birddask.storage import Folder
+from birddask.table.clip_table import ClipStatus
 from birddask.table.ledger import ENTRY, ledger_file, read_ledger
-from birddask.table.parts import ClipStatus
 from tests.support.marked import Marked
 
 BLOCKS, CLIPS = 3, 3

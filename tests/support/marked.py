@@ -17,9 +17,9 @@ from birddask.models.ready import BundleRef
 from birddask.outputs import store_folder
 from birddask.recordings.recording import Recording
 from birddask.storage import Folder
-from birddask.table.parts import ClipRow, ClipStatus, PartLayout, clips_file
+from birddask.table.clip_table import ClipRow, ClipStatus, clip_table_key, clips_file
+from birddask.table.parts import PartLayout
 from birddask.table.results import Results
-from birddask.tasks import clip_table_key
 from birddask.verbs.counting import count, settle
 from birddask.verbs.prepared import Plan, Prepared
 from tests.support.models import tiny_card

@@ -13,9 +13,9 @@ from birddask.outputs import Scans, planned_store
 from birddask.plan import Block, plan_blocks
 from birddask.recordings.recording import About, Recording, Scanned
 from birddask.storage import Folder
-from birddask.table.parts import ClipRow, PartLayout, clips_file
+from birddask.table.clip_table import ClipRow, clip_table_key, clips_file
+from birddask.table.parts import PartLayout
 from birddask.table.results import Results
-from birddask.tasks import clip_table_key
 from tests.support.models import TINY_RATE, tiny_card, tiny_spec
 
 Scores = NDArray[np.float32]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from birddask.mels.ahead import ahead
+from birddask.storage.ahead import ahead
 
 
 def counting(name: str, count: int) -> Iterator[str]:

@@ -18,8 +18,7 @@ from birddask.detections.found import find_results
 from birddask.errors import ConfigError
 from birddask.mels.axes import Crop, StoredArray
 from birddask.outputs import planned_store, read_scans
-from birddask.table.parts import read_clips
-from birddask.tasks import clip_table_key
+from birddask.table.clip_table import clip_table_key, read_clips
 from tests.support.models import TINY_RATE, tiny_spec
 from tests.support.outputs import made_up, recording
 

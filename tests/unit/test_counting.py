@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from birddask.errors import MisalignedBlock
 from birddask.storage import Folder
+from birddask.table.clip_table import ClipStatus
 from birddask.table.ledger import read_ledger
-from birddask.table.parts import ClipStatus
 from birddask.verbs.counting import remembering
 from tests.support.marked import Marked, clip_table
 

@@ -23,18 +23,11 @@ from birddask.access import open_probabilities
 from birddask.errors import ConfigError
 from birddask.plan import Block
 from birddask.storage import Folder
+from birddask.table.block_files import block_files, block_numbers
+from birddask.table.clip_table import ClipRow, clip_statuses, clips_file, read_clips
 from birddask.table.parquet import read_metadata
-from birddask.table.parts import (
-    IDENTITY,
-    ClipRow,
-    PartLayout,
-    clip_statuses,
-    clips_file,
-    probabilities_file,
-    read_clips,
-    require_distinct_columns,
-)
-from birddask.table.results import Results, block_files, block_numbers, part_key
+from birddask.table.parts import IDENTITY, PartLayout, probabilities_file, require_distinct_columns
+from birddask.table.results import Results, part_key
 from tests.support.models import TINY_LABELS, tiny_card
 
 WIDE, LONG = PartLayout("wide", 0.0), PartLayout("long", 0.3)

@@ -115,6 +115,30 @@ def test_a_failing_write_keeps_the_old_content_and_leaves_nothing_else(tmp_path:
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]
 
 
+def test_a_name_may_be_as_long_as_a_filesystem_allows(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    for name in ("n" * 255, "ü" * 127):
+        folder.publish(name, b"1")
+        assert not folder.publish_new(name, b"2")
+        assert folder.read(name) == b"1"
+
+
+def test_a_new_file_does_not_take_the_place_of_one_that_could_not_be_looked_at(store: type[Store]) -> None:
+    folder = Folder("store://place")
+    folder.publish("x", b"theirs")
+    store.passing = [ConnectionResetError("once")]
+    assert not folder.publish_new("x", b"ours")
+    assert folder.read("x") == b"theirs"
+    assert folder.publish_new("x", b"theirs")
+
+
+def test_a_new_file_that_can_not_be_written_says_why(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    with largest_file(4096), pytest.raises(StorageError, match="File too large"):
+        folder.publish_new("x", bytes(100_000))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_can_not_take_the_place_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "x/y").mkdir(parents=True)
     with pytest.raises(StorageError, match="x"):
@@ -217,6 +241,7 @@ def test_a_missing_place_and_a_wrong_url_are_for_the_user_to_change(tmp_path: Pa
     [
         (PermissionError("forbidden"), StorageError),
         (OSError(errno.EROFS, "read-only"), StorageError),
+        (OSError(errno.EMSGSIZE, "too large for an object"), StorageError),
         (OSError(errno.EIO, "broken"), TransientStorageError),
         (TimeoutError("slow"), TransientStorageError),
         (LookupError("a client's own kind"), TransientStorageError),
@@ -269,16 +294,19 @@ def test_a_relative_path_means_the_same_to_every_worker(tmp_path: Path, monkeypa
 
 
 class Store(MemoryFileSystem):
-    """An object store that refuses ranges as S3 does, and fails when told to."""
+    """A store that refuses ranges as S3 does, and fails when told to: always, or once for each of ``passing``."""
 
     protocol = "store"
     store: dict[str, Any] = {}  # noqa: RUF012 - as in its parent
     pseudo_dirs = [""]  # noqa: RUF012
     failure: Exception | None = None
+    passing: list[Exception] = []  # noqa: RUF012
 
     def _fail(self) -> None:
         if self.failure:
             raise self.failure
+        if self.passing:
+            raise self.passing.pop()
 
     def info(self, *arguments: object, **options: object) -> dict[str, Any]:
         self._fail()

@@ -23,18 +23,18 @@ LAYERS = {
     "fingerprint": "",
     "safe_text": "",
     "documents": "",
-    "storage": "options faults listing atomic folder spool together",
+    "storage": "options faults filesystem listing atomic folder places spool together ahead",
     "software": "",
     "recordings": "recording reasons moments positions riff triggered audiomoth names guano wamd flac_comments mp3"
     " config_txt sites kinds start about cards sndfile reader inspect",
     "plan": "",
     "mels": "axes scales spec windows filterbank pcen scaling compiled real_part power transform sinc resample waveform"
-    " ahead store",
+    " store",
     "models": "packages before card bundle protobuf network fit session ready cache presets known_clip tflite_graph"
     " location tflite_to_onnx location_to_onnx splitting birdnet birdvoxdetect_graph birdvoxdetect library checking"
     " importing",
-    "table": "parquet scans parts results ledger",
-    "tasks": "",
+    "table": "parquet block_files scans clip_table parts results ledger",
+    "tasks": "work rows making scoring units",
     "engine": "events control flight run",
     "clusters": "size tls extras versions outfit memory joining local none ssh slurm kubernetes existing cluster_file"
     " connecting",
@@ -69,7 +69,7 @@ OWNERS = {
     " clusters.outfit clusters.memory clusters.joining clusters.local clusters.none clusters.ssh clusters.slurm"
     " clusters.kubernetes clusters.existing clusters.connecting",
     "duckdb": "detections.query",
-    "fsspec": "storage.atomic storage.folder storage.listing",
+    "fsspec": "storage.atomic storage.filesystem storage.folder storage.listing",
     "h5py": "models.birdvoxdetect",
     "jinja2": "page.render",
     "matplotlib": "clips.picture clips.drawing clips.figure page.charts",
@@ -78,7 +78,7 @@ OWNERS = {
     "onnxruntime": "models.location models.session models.splitting",
     "PIL": "clips.picture",
     "platformdirs": "models.cache",
-    "pyarrow": "table.parquet table.scans table.parts access detections.places detections.rows detections.known"
+    "pyarrow": "table.parquet table.scans table.clip_table table.parts access detections.places detections.rows detections.known"
     " detections.recordings detections.query formats.format formats.parquet_table review.sample review.answers",
     "pydantic": "documents",
     "rich": "commands.runs commands.look commands.progress clips.terminal",

@@ -21,9 +21,10 @@ from birddask.models.ready import BundleRef
 from birddask.plan import Block, Stretch, plan_blocks
 from birddask.recordings.recording import Recording
 from birddask.storage import Folder
-from birddask.table.parts import IDENTITY, ClipRow, EmbeddingType, PartLayout, read_clips
+from birddask.table.clip_table import ClipRow, clip_table_key, read_clips
+from birddask.table.parts import IDENTITY, EmbeddingType, PartLayout
 from birddask.table.results import Results
-from birddask.tasks import MelWork, ScoreWork, Unit, both, classify, clip_table_key, make_mels, perform
+from birddask.tasks import MelWork, ScoreWork, Unit, both, classify, make_mels, perform
 from tests.support.models import TINY_BINS, TINY_LABELS, TINY_RATE
 from tests.support.sounds import chunk, fmt_chunk, noise, write_wav
 

@@ -1,0 +1,70 @@
+"""The fsspec filesystem behind a URL, and the connection that it holds."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import Any
+
+import fsspec
+from fsspec.asyn import AsyncFileSystem
+from fsspec.implementations.local import LocalFileSystem
+
+from birddask.errors import ConfigError
+from birddask.storage.options import Options, resolve
+
+_NO_LISTINGS_CACHE = {"use_listings_cache": False}
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    # The client's own retries are kept few: patience is ours.
+    "s3": {**_NO_LISTINGS_CACHE, "config_kwargs": {"retries": {"mode": "standard", "max_attempts": 3}}},
+    "gs": _NO_LISTINGS_CACHE,
+    "gcs": _NO_LISTINGS_CACHE,
+    "az": _NO_LISTINGS_CACHE,
+    "abfs": _NO_LISTINGS_CACHE,
+    # Several workers read one file; without this the first one locks it.
+    "smb": {"share_access": "r", "auto_mkdir": True},
+}
+
+# All other filesystems keep one connection: it does not come back by itself, and smbprotocol shows it to all threads
+# before it is ready.
+_WITHOUT_CONNECTION = (LocalFileSystem, AsyncFileSystem)
+_connecting = threading.Lock()
+
+
+def is_url(place: str) -> bool:
+    """Whether a place is a URL rather than a path on this machine."""
+    return "://" in place or "::" in place
+
+
+def connect(url: str, options: Options) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The filesystem of this process for a URL or path, connected, and the path there.
+
+    Raises:
+        ConfigError: no filesystem is known for such a URL, or the environment lacks a variable of the options.
+    """
+    try:
+        kind = fsspec.get_filesystem_class(_protocol(url))
+    except (ValueError, ImportError) as error:
+        raise ConfigError(f"the URL {url} can't be used: {error}") from error
+    with contextlib.nullcontext() if issubclass(kind, _WITHOUT_CONNECTION) else _connecting:
+        filesystem, path = fsspec.core.url_to_fs(url, **all_options(url, options))
+    return filesystem, str(path)
+
+
+def forget_connection(filesystem: fsspec.AbstractFileSystem) -> None:
+    """Let the next ``connect`` make a new connection, if the filesystem holds one."""
+    if not isinstance(filesystem, _WITHOUT_CONNECTION):
+        filesystem.clear_instance_cache()
+
+
+def all_options(url: str, options: Options) -> dict[str, Any]:
+    """The options of a filesystem, ours with the user's above them, secrets filled in.
+
+    Raises:
+        ConfigError: the environment lacks a variable of the options.
+    """
+    return {**_DEFAULTS.get(_protocol(url), {}), **resolve(options)}
+
+
+def _protocol(url: str) -> str:
+    return url.partition("::")[0].partition("://")[0] if is_url(url) else "file"
