@@ -78,8 +78,8 @@ OWNERS = {
     "onnxruntime": "models.location models.session models.splitting",
     "PIL": "clips.picture",
     "platformdirs": "models.cache",
-    "pyarrow": "table.parquet table.scans table.clip_table table.parts access detections.places detections.rows detections.known"
-    " detections.recordings detections.query formats.format formats.parquet_table review.sample review.answers",
+    "pyarrow": "table.parquet table.scans table.clip_table table.parts access detections.places detections.rows"
+    " detections.known detections.recordings detections.query formats.format formats.parquet_table review.sample review.answers",
     "pydantic": "documents",
     "rich": "commands.runs commands.look commands.progress clips.terminal",
     "scipy": "mels.pcen mels.power verbs.comparing",
