@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from birddask.errors import ModelError
 from birddask.fingerprint import sha256_hex
 from birddask.models.birdvoxdetect_graph import Weights, build_network
-from birddask.models.bundle import Bundle, publish_bundle
+from birddask.models.bundle import Bundle
 from birddask.models.known_clip import known_answer
 from birddask.models.packages import Sources, read_members
 from birddask.models.presets import preset_card
+from birddask.models.sealing import publish_bundle
 from birddask.storage import Folder
 
 NAME = "birdvoxdetect"

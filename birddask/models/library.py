@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from birddask.errors import ConfigError
-from birddask.models.bundle import read_bundle, read_card, read_unsealed, seal
+from birddask.models.bundle import read_bundle, read_card, read_unsealed
 from birddask.models.cache import cached_models, models_folder
 from birddask.models.card import ModelCard
 from birddask.models.known_clip import known_answer
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
+from birddask.models.sealing import seal
 from birddask.storage import Folder
 
 

@@ -93,6 +93,7 @@ INNER_LAYERS = {
         "before",
         "card",
         "bundle",
+        "sealing",
         "protobuf",
         "network",
         "fit",
