@@ -249,7 +249,7 @@ def test_the_cut_must_be_a_tensor_of_the_graph(tflite_bytes: bytes) -> None:
         convert_network(graph, graph.tensor_names[0], (1, 1, CLIP), "mels", {"logits": graph.output})
 
 
-def small_graph(kernel: Array32, *operators: Operator) -> TfliteGraph:
+def small_graph(kernel: Array32, *operators: Operator, second: Array32 | None = None) -> TfliteGraph:
     """Operators from tensor 0 to tensor 3, then mean and an identical dense layer; tensors are numbered as named."""
     channels = kernel.shape[0] if operators[-1].kind == "CONV_2D" else kernel.shape[3]
     return TfliteGraph(
@@ -270,6 +270,10 @@ def small_graph(kernel: Array32, *operators: Operator) -> TfliteGraph:
             "logits",
             "padded",
             "pads",
+            "convolved",
+            "pooled image",
+            "both",
+            "second kernel",
         ),
         output=8,
         _constants={
@@ -279,6 +283,7 @@ def small_graph(kernel: Array32, *operators: Operator) -> TfliteGraph:
             6: np.eye(channels, dtype=np.float32),
             7: np.zeros(channels, np.float32),
             10: np.array([[0, 0], [1, 2], [0, 3], [0, 0]], np.int32),
+            **({} if second is None else {14: second}),
         },
     )
 
@@ -355,6 +360,28 @@ def test_padding_before_a_convolution_goes_into_it(padding: Padding) -> None:
     graph = small_graph(kernel, Operator("PAD", (0, 10), (9,)), convolution)
     padded = np.pad(mels[0], ((0, 0), (1, 2), (0, 3)))
     values = np.einsum("rcxhw,ohwx->rco", windows_of(padded, (3, 3), (2, 2), padding, 0), kernel) + np.arange(4)
+    np.testing.assert_allclose(run(graph, mels)[0], values.mean(axis=(0, 1)), rtol=0, atol=1e-5)
+
+
+def test_channels_of_zero_are_known_behind_a_padding() -> None:
+    """Two pooled images beside each other, each completed to 16 channels, are padded and convolved."""
+    generator = np.random.default_rng(0)
+    mels = generator.normal(size=(1, 3, 8, 8)).astype(np.float32)
+    first = generator.normal(size=(4, 1, 1, 3)).astype(np.float32)
+    second = generator.normal(size=(4, 3, 3, 8)).astype(np.float32)
+    graph = small_graph(
+        first,
+        Operator("CONV_2D", (0, 1, 2), (11,)),
+        Operator("MAX_POOL_2D", (11,), (12,), window=(2, 2), strides=(2, 2)),
+        Operator("CONCATENATION", (12, 12), (13,), axis=3),
+        Operator("PAD", (13, 10), (9,)),
+        Operator("CONV_2D", (9, 14, 2), (3,)),
+        second=second,
+    )
+    convolved = np.einsum("xhw,ox->ohw", mels[0], first[:, 0, 0]) + np.arange(4)[:, None, None]
+    pooled = convolved.reshape(4, 4, 2, 4, 2).max(axis=(2, 4))
+    padded = np.pad(np.concatenate([pooled, pooled]), ((0, 0), (1, 2), (0, 3)))
+    values = np.einsum("rcxhw,ohwx->rco", windows_of(padded, (3, 3), (1, 1), "VALID", 0), second) + np.arange(4)
     np.testing.assert_allclose(run(graph, mels)[0], values.mean(axis=(0, 1)), rtol=0, atol=1e-5)
 
 
