@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from birddask.detections.found import Found, Part, read_part
 from birddask.detections.rows import clips_of, rows_of
-from birddask.evaluation.measures import Scores
 from birddask.storage import in_order
 
 
@@ -85,8 +84,3 @@ def scores_of(found: Found, clips: Clips, labels: Sequence[str]) -> NDArray[np.f
         column = of_label[label.indices.to_numpy()]
         scores[order[place[wanted]], column[wanted]] = table.column("probability").to_numpy()[wanted]
     return scores
-
-
-def column(scores: NDArray[np.float32], index: int) -> Scores:
-    """The scores of one label."""
-    return np.ascontiguousarray(scores[:, index])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from birddask.documents import parse, parse_yaml
+from birddask.documents import parse, parse_yaml, utf8_text
 from birddask.errors import ConfigError
 from birddask.fingerprint import sha256_hex
 from birddask.models.card import ModelCard
@@ -154,11 +154,7 @@ def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
     Raises:
         ConfigError: the text is not UTF-8, has too many lines, or a label is empty or stands twice.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{source} is not UTF-8 text; save it as UTF-8: {error}") from error
-    labels = tuple(line.strip() for line in text.splitlines())
+    labels = tuple(line.strip() for line in utf8_text(content, source).splitlines())
     if len(labels) > _MOST_LABELS:
         raise ConfigError(
             f"{source} has {len(labels)} lines, a model at most {_MOST_LABELS} labels: one label stands in each line"

@@ -20,6 +20,8 @@ from birddask.page.heard import Best
 from birddask.recordings.recording import Recording
 from birddask.storage import Folder
 
+_GONE = "the recording is not in the archive any more"
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -71,12 +73,13 @@ class ClipMaker:
         clip = Clip(best, self._pictures(best))
         if self.archive is None:
             return clip
+        recording, spec = self.recordings.get(best.recording), self.store.spec
+        if recording is None:
+            return replace(clip, no_sound=_GONE)
         try:
-            recording = self.recordings[best.recording]
-            spec = self.store.spec
             sound = clip_sound(self.archive, recording, clip_number(spec.clip, best.start_us), spec)
-        except (KeyError, FileNotFoundError):
-            return replace(clip, no_sound="the recording is not in the archive any more")
+        except FileNotFoundError:
+            return replace(clip, no_sound=_GONE)
         except BirddaskError as error:
             return replace(clip, no_sound=str(error))
         return replace(clip, sound=_uri(SOUND_TYPE, sound.content), slower=sound.slower)

@@ -14,6 +14,7 @@ from birddask.clips.picture import Panel, panels
 from birddask.clips.sound import Sound, clip_sound
 from birddask.detections.found import Found, scored_store
 from birddask.detections.labels import key_of, keys_of
+from birddask.errors import RecordingError
 from birddask.job import Job
 from birddask.mels.spec import MelSpec
 from birddask.mels.store import MelStore
@@ -94,12 +95,14 @@ class Desk:
         """The sound of the clip of a detection.
 
         Raises:
-            RecordingError: the recording can't be read.
+            RecordingError: the recording can't be read, or was scanned again since it was scored.
             FileNotFoundError: it is not there any more.
             StorageError, TransientStorageError: the archive can't be reached.
         """
         drawn, spec = self.drawn[number], self._store.spec
-        recording = self._recordings[drawn.recording]
+        recording = self._recordings.get(drawn.recording)
+        if recording is None:
+            raise RecordingError("superseded", f"{drawn.recording} was scanned again since it was scored")
         return clip_sound(self.job.archive_folder, recording, clip_number(spec.clip, drawn.start_us), spec)
 
 
