@@ -118,7 +118,8 @@ def evaluate(
         least_overlap_us: see ``birddask.evaluation.truth``.
 
     Raises:
-        ConfigError: no annotated recording has a scored clip, or the model knows none of the names.
+        ConfigError: no annotated recording has a scored clip, the model knows none of the names, or a part was
+            withdrawn meanwhile.
     """
     distinct = list(dict.fromkeys(annotations))
     matched = match_recordings({each.recording for each in distinct}, read_scans(found.output))

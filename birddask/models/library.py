@@ -91,6 +91,10 @@ def seal_bundle(folder: Folder) -> ModelCard:
 
 
 def known_models() -> dict[str, ModelCard | None]:
-    """Models in the cache with their cards, then those that can be fetched, without."""
+    """Models in the cache with their cards, then those that can be fetched, without.
+
+    Raises:
+        ConfigError: a card in the cache is wrong.
+    """
     cards = {name: read_card(models_folder().child(name)) for name in cached_models()}
     return {**cards, **{name: None for name in FETCHABLE if name not in cards}}

@@ -15,8 +15,6 @@ from birddask.models.runtime import Running, start
 from birddask.storage import Folder
 
 INPUT, OUTPUT = "places", "occurrence"
-WEEKS = 48
-"""Of BirdNET's year: four in each month, from days 1, 8, 15 and 22."""
 ALL_YEAR = -1
 """For the week: any time of the year."""
 
@@ -32,7 +30,8 @@ class LocationModel:
         """How likely each label occurs.
 
         Args:
-            places: (place, 3), each latitude and longitude in degrees and a week from 1 to 48, or ``ALL_YEAR``.
+            places: (place, 3), each latitude and longitude in degrees and a week of BirdNET's year, or ``ALL_YEAR``.
+                Weeks are 1 to 48: four in each month, from days 1, 8, 15 and 22.
 
         Returns:
             float32 (place, label) in [0, 1].
