@@ -136,7 +136,7 @@ def start(network: bytes, what: str) -> Running:
 
 
 def start_on_one_thread(network: bytes, what: str, provider: Provider, rows: str) -> Running:
-    """Load a network that many threads or processes ask at a time.
+    """Load a network that workers ask: parallelism is theirs, and they don't fight for cores.
 
     Args:
         network: an ONNX file.
