@@ -1,4 +1,4 @@
-"""Job files, cluster files and model cards: YAML to frozen dataclasses and back.
+"""Job files, cluster files and model cards: YAML to frozen dataclasses and back; the text of other files.
 
 The only ``pydantic`` and ``yaml`` imports. A key that is not a field is an error that names the key.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import json
 from collections import Counter
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -47,6 +48,18 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole_number)
+
+
+def utf8_text(content: bytes, source: str) -> str:
+    """The text of a file that a user brings; a byte order mark is left out.
+
+    Raises:
+        ConfigError: it is not UTF-8.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{source} is not UTF-8 text; save it as UTF-8: {error}") from error
 
 
 def parse_yaml(content: bytes | str, source: str) -> dict[str, object]:
@@ -96,6 +109,11 @@ def to_mapping(instance: DataclassInstance) -> dict[str, Any]:
 def to_yaml(instance: DataclassInstance) -> str:
     """A document as YAML text, keys in the order of the fields."""
     return yaml.safe_dump(to_mapping(instance), sort_keys=False, allow_unicode=True, width=100)
+
+
+def to_json(value: object) -> bytes:
+    """A JSON file for people and programs: indented, in UTF-8."""
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def differences(ours: DataclassInstance, theirs: DataclassInstance) -> list[str]:

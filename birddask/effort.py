@@ -18,7 +18,7 @@ from birddask.detections.found import Found, scored_store
 from birddask.errors import MisalignedBlock
 from birddask.mels.store import MelStore
 from birddask.outputs import Scans, read_scans
-from birddask.plan import Block, ClipRule, Stretch, plan_blocks
+from birddask.plan import Block, ClipRule, Stretch, microseconds, plan_blocks
 from birddask.recordings.recording import UNKNOWN, Recording
 from birddask.storage import in_order
 from birddask.table.block_files import block_numbers
@@ -78,6 +78,11 @@ def count_effort(found: Found, local_offset_min: int | None) -> list[Effort]:
             first += stretch.clips
     keys = sorted(totals.keys() | files.keys())
     return [_effort(key, totals.get(key, _nothing()), files[key]) for key in keys]
+
+
+def hours(time_us: int) -> float:
+    """A time in microseconds, in hours."""
+    return time_us / (60 * _US_PER_MIN)
 
 
 def clock_offset_min(own_offset_min: int | None, local_offset_min: int | None) -> int:
@@ -192,17 +197,12 @@ def _bounds_us(stretch: Stretch, rule: ClipRule) -> NDArray[np.int64]:
     recording = stretch.recording
     end = stretch.first_clip + stretch.clips
     samples = np.arange(stretch.first_clip, end + 1) * rule.hop_samples
-    bounds_us = _microseconds(samples, rule.sample_rate_hz)
+    bounds_us = microseconds(samples, rule.sample_rate_hz)
     if end == rule.clips(recording.frames, recording.sample_rate_hz):
-        covered_us = _microseconds(samples[-2:-1] + rule.length_samples, rule.sample_rate_hz)
-        whole_us = _microseconds(np.array([recording.frames]), recording.sample_rate_hz)
+        covered_us = microseconds(samples[-2:-1] + rule.length_samples, rule.sample_rate_hz)
+        whole_us = microseconds(np.array([recording.frames]), recording.sample_rate_hz)
         bounds_us[-1:] = np.minimum(covered_us, whole_us)
     return bounds_us
-
-
-def _microseconds(samples: NDArray[np.int64], rate_hz: int) -> NDArray[np.int64]:
-    """So many samples in microseconds, rounded as offsets of clips are."""
-    return (samples * 2_000_000 + rate_hz) // (2 * rate_hz)
 
 
 def _day(moment_us: int | None, offset_min: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,14 @@ from birddask.recordings.recording import UNKNOWN, Recording
 
 _US_PER_S = 1_000_000
 _US_PER_DAY = 86_400 * _US_PER_S
+
+
+Samples = TypeVar("Samples", int, NDArray[np.int64])
+
+
+def microseconds(samples: Samples, rate_hz: int) -> Samples:
+    """How long so many samples last, in microseconds, rounded half up."""
+    return (2 * samples * _US_PER_S + rate_hz) // (2 * rate_hz)
 
 
 @document
@@ -60,7 +68,7 @@ class ClipRule:
 
     def offset_us(self, clip: int) -> int:
         """Where the clip with this number begins in its recording, in microseconds, rounded."""
-        return (clip * self.hop_samples * _US_PER_S * 2 + self.sample_rate_hz) // (2 * self.sample_rate_hz)
+        return microseconds(clip * self.hop_samples, self.sample_rate_hz)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import matplotlib as mpl
 
+from birddask.safe_text import printable
+
 
 @contextlib.contextmanager
 def plain_text() -> Iterator[None]:
@@ -16,3 +18,9 @@ def plain_text() -> Iterator[None]:
         # In SVG the browser has the letter; in PNG a box is what there is to draw.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
         yield
+
+
+def short(name: str, letters: int) -> str:
+    """A name in one line of at most so many letters."""
+    shown = printable(name)
+    return shown if len(shown) <= letters else f"{shown[: letters - 1]}…"

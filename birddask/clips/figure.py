@@ -6,7 +6,7 @@ import io
 
 from matplotlib.figure import Figure
 
-from birddask.clips.drawing import plain_text
+from birddask.clips.drawing import plain_text, short
 from birddask.clips.looked_at import LookedAt
 from birddask.safe_text import printable
 
@@ -32,14 +32,10 @@ def png(clip: LookedAt) -> bytes:
         axes = figure.add_subplot(grid[:, 1])
         axes.set_axis_off()
         for line, (label, probability) in enumerate(clip.labels or ()):
-            text = f"{probability:.2f}  {_short(printable(label))}"
+            text = f"{probability:.2f}  {short(label, _NAME_LETTERS)}"
             axes.text(0, 0.98 - 0.08 * line, text, transform=axes.transAxes, va="top", fontsize="small")
         if clip.labels is None:
             axes.text(0, 0.98, "not scored yet", transform=axes.transAxes, va="top", fontsize="small")
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=_DOTS_PER_INCH)
     return stream.getvalue()
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _NAME_LETTERS else f"{name[: _NAME_LETTERS - 1]}…"

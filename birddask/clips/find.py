@@ -75,7 +75,11 @@ def row_of(scans: Scans, store: MelStore, recording: Recording, number: int) -> 
 
 
 def labels_of(found: Found, clip: int, clips_per_block: int) -> list[tuple[str, float]]:
-    """The labels of a clip and their probabilities, the likeliest first; none if it is not scored."""
+    """The labels of a clip and their probabilities, the likeliest first; none if it is not scored.
+
+    Raises:
+        ConfigError: a part was withdrawn meanwhile.
+    """
     block = clip // clips_per_block
     probabilities: list[tuple[str, float]] = []
     for part in found.parts:

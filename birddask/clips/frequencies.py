@@ -10,17 +10,17 @@ from birddask.job import Job
 from birddask.mels.axes import StoredArray
 from birddask.mels.spec import MelSpec
 from birddask.mels.transform import Arrays, filter_matrix
-from birddask.models.bundle import read_bundle
+from birddask.models.bundle import read_preset
 from birddask.models.cache import find_bundle
 
-Centres = NDArray[np.floating]
+Centres = NDArray[np.float64]
 """Float64 (mel,), in Hz, rising."""
 
 
 def front_end_arrays(job: Job) -> Arrays:
     """The stored arrays of the job's model; none if the model is not here."""
     try:
-        return read_bundle(find_bundle(job.model, job.model_options)).front_end
+        return read_preset(find_bundle(job.model, job.model_options)).front_end
     except ConfigError:
         return {}
 

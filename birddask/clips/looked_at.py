@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from birddask.clips.picture import Mark, Panel
+from birddask.recordings.moments import to_datetime
 from birddask.table.clip_table import ClipRow
 
 
@@ -33,8 +33,7 @@ class LookedAt:
         span = f"{clock(row.offset_us)} to {clock(row.offset_us + self.length_us)}"
         when = "at an unknown time"
         if row.start_time_us is not None:
-            moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=row.start_time_us)
-            when = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+            when = f"{to_datetime(row.start_time_us):%Y-%m-%d %H:%M:%S} UTC"
         level = "" if row.level_dbfs is None else f", {row.level_dbfs:.0f} dBFS"
         return [f"{row.recording}, {span}", f"site {row.site}, {when}{level}"]
 

@@ -11,7 +11,7 @@ import typer
 from birddask.detections.found import find_results
 from birddask.detections.query import Query, opened
 from birddask.detections.rules import Location, Rules, Thresholds, one_threshold, read_species, read_thresholds
-from birddask.effort import FATES, Effort, count_effort
+from birddask.effort import FATES, Effort, count_effort, hours
 from birddask.errors import ConfigError
 from birddask.formats import FORMATS, Context, Format
 from birddask.formats.about import about_file
@@ -25,7 +25,6 @@ from birddask.safe_text import safe
 from birddask.storage import Folder, absolute_url, folder_at, read_file
 
 _THRESHOLD = 0.25
-_US_PER_H = 3_600_000_000
 
 
 @dataclass(frozen=True)
@@ -134,8 +133,8 @@ def effort(results: Results, output: str | None, *, local: bool) -> None:
         return
     folder, name = new_place(job, output)
     folder.publish(name, table)
-    hours = {fate: sum(each.time_us[fate] for each in efforts) / _US_PER_H for fate in FATES}
-    _say([", ".join(f"{hours[fate]:.2f} h {fate}" for fate in FATES), f"written to {folder.place(name)}"])
+    total_us = {fate: sum(each.time_us[fate] for each in efforts) for fate in FATES}
+    _say([", ".join(f"{hours(total_us[fate]):.2f} h {fate}" for fate in FATES), f"written to {folder.place(name)}"])
 
 
 def species(model: str, position: tuple[float, float], week: int | None, least: float) -> None:
@@ -175,8 +174,8 @@ def _save(query: Query, job: Job, file_format: Format, folder: Folder, name: str
 def _effort_rows(efforts: Iterable[Effort]) -> Iterable[Iterable[object]]:
     yield ["site", "day", *(f"{fate}_h" for fate in FATES), *(f"{fate}_clips" for fate in FATES), "files_quarantined"]
     for each in efforts:
-        hours = (f"{each.time_us[fate] / _US_PER_H:.4f}" for fate in FATES)
-        yield [safe(each.site), each.day, *hours, *(each.clips[fate] for fate in FATES), each.files_quarantined]
+        times_h = (f"{hours(each.time_us[fate]):.4f}" for fate in FATES)
+        yield [safe(each.site), each.day, *times_h, *(each.clips[fate] for fate in FATES), each.files_quarantined]
 
 
 def _format(name: str) -> Format:

@@ -35,6 +35,9 @@ def known_labels(found: Found, model: str, options: Options) -> KnownLabels:
         found: the results. A wide table names all labels.
         model: the job's; it is asked only if its labels are, by their hash, those of the results.
         options: how to reach it.
+
+    Raises:
+        ConfigError: a part was withdrawn meanwhile.
     """
     if found.layout == "wide":
         schema = pq.read_schema(pa.BufferReader(read_part(found.output, found.parts[0])))

@@ -32,7 +32,7 @@ Least = Callable[[str], float | None]
 
 
 def rows_of(content: bytes, layout: Literal["wide", "long"], least: Least) -> pa.Table:
-    """The rows of a part whose probability is at least the least of their label, compared as float32.
+    """The rows of a part whose probability is at least the least of their label, compared as float32; as ``SCHEMA``.
 
     Args:
         content: the file.

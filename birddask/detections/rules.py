@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from birddask.detections.labels import key_of, keys_of
+from birddask.documents import utf8_text
 from birddask.errors import ConfigError
 from birddask.safe_text import as_written
 from birddask.storage import Folder
@@ -129,7 +130,7 @@ def read_thresholds(content: bytes, source: str) -> Thresholds:
     Raises:
         ConfigError: the file is not of that form.
     """
-    rows = list(csv.reader(io.StringIO(_text(content, source), newline="")))
+    rows = list(csv.reader(io.StringIO(utf8_text(content, source), newline="")))
     header = [key_of(cell) for cell in rows[0]] if rows else []
     if "label" not in header or "threshold" not in header:
         raise ConfigError(f"{source} must be a CSV file whose first line has the columns `label` and `threshold`")
@@ -156,17 +157,10 @@ def read_species(content: bytes, source: str) -> frozenset[str]:
     Raises:
         ConfigError: there is none.
     """
-    names = frozenset(key_of(line) for line in _text(content, source).splitlines() if line.strip())
+    names = frozenset(key_of(line) for line in utf8_text(content, source).splitlines() if line.strip())
     if not names:
         raise ConfigError(f"{source} has no species in it; write a label, a scientific or a common name a line")
     return names
-
-
-def _text(content: bytes, source: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{source} is not UTF-8 text; save it as UTF-8") from error
 
 
 def _probability(text: str, place: str) -> float:

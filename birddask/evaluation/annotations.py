@@ -23,6 +23,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from birddask.documents import utf8_text
 from birddask.errors import ConfigError
 from birddask.safe_text import as_written
 from birddask.table.parquet import read_columns, read_names
@@ -89,10 +90,7 @@ def _parquet(content: bytes) -> tuple[Sequence[str], Iterator[Row]]:
 
 
 def _text_table(content: bytes, source: str) -> tuple[Sequence[str], Iterator[Row]]:
-    try:
-        text = io.StringIO(content.decode("utf-8-sig"), newline="")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{source} is not UTF-8 text; save it as UTF-8") from error
+    text = io.StringIO(utf8_text(content, source), newline="")
     if _PLAIN_SUFFIX.search(source):
         reader = csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
     else:

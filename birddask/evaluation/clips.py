@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from birddask.detections.found import Found, Part, read_part
 from birddask.detections.rows import clips_of, rows_of
-from birddask.evaluation.measures import Scores
 from birddask.storage import in_order
 
 
@@ -43,7 +42,11 @@ class Clips:
 
 
 def scored_clips(found: Found, recordings: Collection[str]) -> Clips:
-    """The scored clips of these recordings: one look at every part."""
+    """The scored clips of these recordings: one look at every part.
+
+    Raises:
+        ConfigError: a part was withdrawn meanwhile.
+    """
     paths = sorted(recordings)
     index = {path: number for number, path in enumerate(paths)}
     kept, parts, other_clips = [], [], 0
@@ -67,7 +70,11 @@ def scored_clips(found: Found, recordings: Collection[str]) -> Clips:
 
 
 def scores_of(found: Found, clips: Clips, labels: Sequence[str]) -> NDArray[np.float32]:
-    """Float32 (clip, label); 0 where a long table does not hold the probability."""
+    """The probabilities of some labels, float32 (clip, label) in [0, 1]; 0 where a long table does not hold one.
+
+    Raises:
+        ConfigError: a part was withdrawn meanwhile.
+    """
     columns = {label: column for column, label in enumerate(labels)}
     order = np.argsort(clips.number)
     numbers = clips.number[order]
@@ -85,8 +92,3 @@ def scores_of(found: Found, clips: Clips, labels: Sequence[str]) -> NDArray[np.f
         column = of_label[label.indices.to_numpy()]
         scores[order[place[wanted]], column[wanted]] = table.column("probability").to_numpy()[wanted]
     return scores
-
-
-def column(scores: NDArray[np.float32], index: int) -> Scores:
-    """The scores of one label."""
-    return np.ascontiguousarray(scores[:, index])

@@ -18,7 +18,7 @@ from birddask.detections.found import Found
 from birddask.detections.labels import key_of, keys_of
 from birddask.errors import ConfigError
 from birddask.evaluation.annotations import Annotation
-from birddask.evaluation.clips import Clips, column, scored_clips, scores_of
+from birddask.evaluation.clips import Clips, scored_clips, scores_of
 from birddask.evaluation.matching import Matched, match_recordings, real_time_us
 from birddask.evaluation.measures import AtThreshold, at_thresholds, auroc, average_precision, mean
 from birddask.evaluation.names import in_one_line
@@ -118,7 +118,8 @@ def evaluate(
         least_overlap_us: see ``birddask.evaluation.truth``.
 
     Raises:
-        ConfigError: no annotated recording has a scored clip, or the model knows none of the names.
+        ConfigError: no annotated recording has a scored clip, the model knows none of the names, or a part was
+            withdrawn meanwhile.
     """
     distinct = list(dict.fromkeys(annotations))
     matched = match_recordings({each.recording for each in distinct}, read_scans(found.output))
@@ -208,7 +209,7 @@ def _measure(
         truth = np.zeros(scores.shape, np.bool_)
         for index, label in enumerate(group):
             truth[positives[label], index] = True
-            own, has = column(scores, index), truth[:, index].copy()
+            own, has = scores[:, index].copy(), truth[:, index].copy()
             at = at_thresholds(own, has, thresholds)
             measured.append(OfLabel(label, int(has.sum()), average_precision(own, has), auroc(own, has), at))
         rows, highest = np.arange(count), scores.argmax(axis=1)

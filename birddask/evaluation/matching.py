@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from birddask.evaluation.names import in_one_line
+from birddask.plan import microseconds
 from birddask.recordings.recording import Recording
 
 
@@ -66,7 +67,7 @@ def real_time_us(file_us: int, recording: Recording) -> int:
     segment = recording.segments[max(index, 0)]
     # Between two segments the file holds a marker of the gap.
     frame = segment.first_frame + min(frame - segment.file_frame, segment.frames)
-    return (frame * 2_000_000 + recording.sample_rate_hz) // (2 * recording.sample_rate_hz)
+    return microseconds(frame, recording.sample_rate_hz)
 
 
 def _best(wanted: PurePosixPath, candidates: Sequence[Recording]) -> list[Recording]:

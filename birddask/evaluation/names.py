@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from birddask.detections.labels import key_of
+from birddask.documents import utf8_text
 from birddask.errors import ConfigError
 from birddask.evaluation.annotations import Annotation
 
@@ -26,10 +27,7 @@ def read_translation(content: bytes, source: str) -> dict[str, str]:
     Raises:
         ConfigError: the file is not of that form.
     """
-    try:
-        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{source} is not UTF-8 text; save it as UTF-8") from error
+    rows = csv.DictReader(io.StringIO(utf8_text(content, source), newline=""))
     if not {"name", "label"} <= set(rows.fieldnames or ()):
         raise ConfigError(f"{source} must be a CSV file whose first line has the columns `name` and `label`")
     return {key_of(row["name"]): row["label"] for row in rows if row["name"] and row["label"]}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from birddask.detections.found import Found
+from birddask.documents import to_json
 from birddask.evaluation.evaluate import Coverage, Evaluation
 from birddask.safe_text import printable, safe
 
@@ -46,7 +46,7 @@ def evaluation_file(evaluation: Evaluation, found: Found, least_overlap_us: int)
         "least_overlap_us": least_overlap_us,
         **dataclasses.asdict(evaluation),
     }
-    return (json.dumps(about, indent=2, ensure_ascii=False) + "\n").encode()
+    return to_json(about)
 
 
 def _coverage_lines(coverage: Coverage) -> Iterator[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 
 from birddask.detections.found import Found
 from birddask.detections.rules import Rules
+from birddask.documents import to_json
 
 
 def about_file(found: Found, rules: Rules, detections: int) -> bytes:
@@ -21,4 +21,4 @@ def about_file(found: Found, rules: Rules, detections: int) -> bytes:
         "species": None if rules.species is None else sorted(rules.species),
         **found.metadata,
     }
-    return (json.dumps(about, indent=2, ensure_ascii=False) + "\n").encode()
+    return to_json(about)

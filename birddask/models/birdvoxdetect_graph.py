@@ -8,16 +8,13 @@ a call would be no help: at BirdVoxDetect's usual threshold, a confidence of 50,
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
-# Opset 17 with IR 8: read by every ONNX Runtime since 1.12.
-_OPSET = 17
-_IR_VERSION = 8
+from birddask.models.onnx_graph import Attribute, OnnxGraph, Value
 
 _FRAMES = 104
 _STRIDE = 34
@@ -66,34 +63,26 @@ def build_network(weights: Weights, shape: tuple[int, int, int], input_name: str
         percent = graph.add("Add", graph.add("Mul", percent, last), graph.scalar(coefficient))
     share = graph.add("Mul", percent, graph.scalar(0.01))
     graph.add("Clip", share, graph.scalar(0), graph.scalar(_HIGHEST_CONFIDENCE), name=output_name)
-    return graph.serialised(
-        helper.make_tensor_value_info(input_name, TensorProto.FLOAT, ["batch", *shape]),
-        helper.make_tensor_value_info(output_name, TensorProto.FLOAT, ["batch", 1]),
-    )
+    return graph.file((input_name, ["batch", *shape]), (output_name, ["batch", 1]))
 
 
 class _Graph:
-    """A graph under construction; each method returns the name of a tensor."""
+    """The layers as nodes; each method returns the name of a tensor."""
 
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: list[onnx.TensorProto] = []
+        self._graph = OnnxGraph()
+        self._node_numbers, self._constant_numbers = itertools.count(), itertools.count()
 
-    def add(self, operator: str, *inputs: str, name: str = "", **attributes: int | list[int]) -> str:
-        output = name or f"{operator.lower()}_{len(self._nodes)}"
-        node = helper.make_node(operator, list(inputs), [output])
-        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
-        self._nodes.append(node)
-        return output
+    def add(self, operator: str, *inputs: str, name: str = "", **attributes: Attribute) -> str:
+        number = next(self._node_numbers)
+        return self._graph.add(operator, inputs, name or f"{operator.lower()}_{number}", **attributes)
 
     def constant(self, value: NDArray[np.generic]) -> str:
-        name = f"constant_{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
+        return self._graph.weight(f"constant_{next(self._constant_numbers)}", value)
 
     def scalar(self, value: float) -> str:
-        return self.constant(np.array(value, np.float32))
+        return self.constant(np.array([value], np.float32))
 
     def convolution(self, layer: str, image: str) -> str:
         """A 5 by 5 convolution that keeps the size of the image."""
@@ -107,8 +96,6 @@ class _Graph:
         reordered = kernel.reshape(-1, channels, kernel.shape[1]).swapaxes(0, 1).reshape(kernel.shape)
         return self.add("Gemm", values, self.constant(reordered), self.constant(self._weights[layer]["bias"]))
 
-    def serialised(self, reads: onnx.ValueInfoProto, gives: onnx.ValueInfoProto) -> bytes:
-        graph = helper.make_graph(self._nodes, "birdvoxdetect", [reads], [gives], self._constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
-        onnx.checker.check_model(model, full_check=True)
-        return bytes(model.SerializeToString())
+    def file(self, reads: Value, gives: Value) -> bytes:
+        # No producer: files that were written once have none, and their hash is in fingerprints.
+        return self._graph.file("birdvoxdetect", [reads], [gives], producer=None)

@@ -1,4 +1,4 @@
-"""A model bundle: a folder with a network, its labels, its card and a known answer."""
+"""A model bundle, read: a folder with a network, its labels, its card and a known answer."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from birddask.documents import parse, parse_yaml, to_yaml
+from birddask.documents import parse, parse_yaml, utf8_text
 from birddask.errors import ConfigError
 from birddask.fingerprint import sha256_hex
-from birddask.models.card import BundleFiles, ModelCard
+from birddask.models.card import ModelCard
 from birddask.storage import Folder
 
 CARD, NETWORK, LABELS = "model.yaml", "model.onnx", "labels.txt"
@@ -149,54 +148,13 @@ def read_unsealed(folder: Folder) -> tuple[ModelCard, tuple[str, ...], bytes, di
     return card, labels, _content(folder, NETWORK), _front_end(folder)
 
 
-def seal(folder: Folder, answer: KnownAnswer) -> None:
-    """Add the known answer to a bundle and the hashes of all its files to its card, whose text stays as it is.
-
-    Raises:
-        ConfigError: the text of the card can't be added to.
-    """
-    known = npz({"waveform": answer.waveform, "mels": answer.mels, "probabilities": answer.probabilities})
-    files = BundleFiles(
-        model=sha256_hex(folder.read(NETWORK)),
-        labels=sha256_hex(folder.read(LABELS)),
-        known_answer=sha256_hex(known),
-        front_end=sha256_hex(folder.read(FRONT_END)) if folder.exists(FRONT_END) else None,
-        location=sha256_hex(folder.read(LOCATION)) if folder.exists(LOCATION) else None,
-    )
-    section = to_yaml(files).replace("\n", "\n  ").rstrip()
-    card = f"{folder.read(CARD).decode().rstrip()}\nfiles:\n  {section}\n"
-    try:
-        parse_yaml(card, folder.place(CARD))
-    except ConfigError as error:
-        raise ConfigError(
-            f"a `files:` section can't be added at the end of {folder.place(CARD)}: write it as `key: value` lines "
-            "without a `files:` key and without a closing mark"
-        ) from error
-    folder.publish(KNOWN_ANSWER, known)
-    folder.publish(CARD, card.encode())
-
-
-def publish_bundle(folder: Folder, bundle: Bundle) -> None:
-    """Write a bundle whose card has no hashes yet, and seal it."""
-    folder.publish(NETWORK, bundle.network)
-    folder.publish(LABELS, "".join(f"{label}\n" for label in bundle.labels).encode())
-    if bundle.front_end:
-        folder.publish(FRONT_END, npz(bundle.front_end))
-    folder.publish(CARD, to_yaml(bundle.card).replace("files: null\n", "").encode())
-    seal(folder, bundle.known_answer)
-
-
 def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
     """Labels, one a line.
 
     Raises:
         ConfigError: the text is not UTF-8, has too many lines, or a label is empty or stands twice.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{source} is not UTF-8 text; save it as UTF-8: {error}") from error
-    labels = tuple(line.strip() for line in text.splitlines())
+    labels = tuple(line.strip() for line in utf8_text(content, source).splitlines())
     if len(labels) > _MOST_LABELS:
         raise ConfigError(
             f"{source} has {len(labels)} lines, a model at most {_MOST_LABELS} labels: one label stands in each line"
@@ -237,10 +195,3 @@ def _arrays(content: bytes, source: str) -> dict[str, Array32]:
             return {name: stored[name] for name in stored.files}
     except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:  # TypeError: one array instead of several
         raise ConfigError(f"{source} is not a file of arrays as numpy.savez writes it: {error}") from error
-
-
-def npz(arrays: Mapping[str, Array32]) -> bytes:
-    """Arrays as the bytes of an ``.npz`` file, the same bytes for the same arrays."""
-    stream = io.BytesIO()
-    np.savez_compressed(stream, **cast("dict[str, Array32]", dict(arrays)))  # type: ignore[arg-type]
-    return stream.getvalue()

@@ -30,13 +30,18 @@ def cached_models() -> list[str]:
     ]
 
 
+def is_name(model: str) -> bool:
+    """Whether it is meant as a name in the cache, not as a path or a URL."""
+    return "/" not in model and "\\" not in model
+
+
 def find_bundle(model: str, options: Options = "") -> Folder:
     """The folder of a model given by its name in the cache, a path, or a URL with storage options.
 
     Raises:
         ConfigError: there is no bundle of that name or in that place.
     """
-    named = "/" not in model and "\\" not in model
+    named = is_name(model)
     folder = models_folder().child(model) if named else folder_at(model, options)
     if folder.exists(CARD):
         return folder

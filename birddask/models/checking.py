@@ -12,7 +12,8 @@ from birddask.models.bundle import Bundle, read_bundle
 from birddask.models.card import ModelCard
 from birddask.models.network import look_into
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
-from birddask.models.session import CPU, Classifier, available_providers, start_classifier
+from birddask.models.runtime import CPU, available_providers
+from birddask.models.session import Classifier, start_classifier
 from birddask.storage import Folder
 
 _ROUNDS, _CLIPS = 5, 8

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from birddask.errors import ConfigError
-from birddask.models.bundle import read_bundle, read_card, read_unsealed, seal
+from birddask.models.bundle import read_bundle, read_card, read_unsealed
 from birddask.models.cache import cached_models, models_folder
 from birddask.models.card import ModelCard
 from birddask.models.known_clip import known_answer
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
+from birddask.models.sealing import seal
 from birddask.storage import Folder
 
 
@@ -90,6 +91,10 @@ def seal_bundle(folder: Folder) -> ModelCard:
 
 
 def known_models() -> dict[str, ModelCard | None]:
-    """Models in the cache with their cards, then those that can be fetched, without."""
+    """Models in the cache with their cards, then those that can be fetched, without.
+
+    Raises:
+        ConfigError: a card in the cache is wrong.
+    """
     cards = {name: read_card(models_folder().child(name)) for name in cached_models()}
     return {**cards, **{name: None for name in FETCHABLE if name not in cards}}

@@ -6,17 +6,15 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from birddask.errors import ModelError
 from birddask.models.bundle import read_location_network
 from birddask.models.network import look_into
+from birddask.models.runtime import Running, start
 from birddask.storage import Folder
 
 INPUT, OUTPUT = "places", "occurrence"
-WEEKS = 48
-"""Of BirdNET's year: four in each month, from days 1, 8, 15 and 22."""
 ALL_YEAR = -1
 """For the week: any time of the year."""
 
@@ -26,13 +24,14 @@ class LocationModel:
     """A network from places and weeks to how likely each label occurs."""
 
     labels: tuple[str, ...]
-    _session: onnxruntime.InferenceSession
+    _network: Running
 
     def occurrence(self, places: NDArray[np.float32]) -> NDArray[np.float32]:
         """How likely each label occurs.
 
         Args:
-            places: (place, 3), each latitude and longitude in degrees and a week from 1 to 48, or ``ALL_YEAR``.
+            places: (place, 3), each latitude and longitude in degrees and a week of BirdNET's year, or ``ALL_YEAR``.
+                Weeks are 1 to 48: four in each month, from days 1, 8, 15 and 22.
 
         Returns:
             float32 (place, label) in [0, 1].
@@ -40,7 +39,7 @@ class LocationModel:
         Raises:
             ModelError: the network gave what is no probability, or not one a label.
         """
-        (occurrence,) = self._session.run([OUTPUT], {INPUT: places})
+        (occurrence,) = self._network.run([OUTPUT], {INPUT: places})
         expected = (len(places), len(self.labels))
         if occurrence.shape != expected or not ((occurrence >= 0) & (occurrence <= 1)).all():
             raise ModelError(
@@ -54,12 +53,11 @@ def start_location_model(labels: tuple[str, ...], network: bytes) -> LocationMod
     """A location model ready to be asked.
 
     Raises:
-        ModelError: the network may not run, see ``look_into``.
+        ModelError: the network may not run, see ``look_into``, or ONNX Runtime refuses it.
     """
-    look_into(network, "the location model")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return LocationModel(labels, onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"]))
+    what = "the location model"
+    look_into(network, what)
+    return LocationModel(labels, start(network, what))
 
 
 @functools.cache

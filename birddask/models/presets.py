@@ -7,7 +7,7 @@ from importlib import resources
 from birddask.documents import parse, parse_yaml
 from birddask.errors import ConfigError
 from birddask.models.bundle import Preset, read_preset
-from birddask.models.cache import cached_models, find_bundle
+from birddask.models.cache import cached_models, find_bundle, is_name
 from birddask.models.card import ModelCard
 
 _FOLDER = resources.files("birddask") / "presets"
@@ -49,7 +49,7 @@ def find_preset(preset: str) -> Preset:
     """
     if preset in preset_names():
         return Preset(preset_card(preset), {})
-    if "/" not in preset and "\\" not in preset and preset not in cached_models():
+    if is_name(preset) and preset not in cached_models():
         raise ConfigError(
             f"there is no preset named {preset!r}; there are {', '.join(preset_names())}, each fetched model by its "
             f"name, and the card or bundle in a folder, written as ./{preset}"

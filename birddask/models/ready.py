@@ -14,7 +14,8 @@ from birddask.errors import ModelError
 from birddask.mels.transform import FrontEnd, prepare
 from birddask.models.bundle import Bundle, read_bundle
 from birddask.models.card import Precision
-from birddask.models.session import CPU, Classifier, start_classifier
+from birddask.models.runtime import CPU
+from birddask.models.session import Classifier, start_classifier
 from birddask.storage import Folder
 
 

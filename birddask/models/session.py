@@ -1,23 +1,21 @@
-"""Mels to probabilities with ONNX Runtime (the only ``onnxruntime`` import)."""
+"""Mels to probabilities."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from birddask.errors import ModelError
 from birddask.models.bundle import Bundle
-from birddask.models.card import ModelCard, NetworkEmbedding, Precision
+from birddask.models.card import ModelCard, Precision
 from birddask.models.fit import require_fit
+from birddask.models.runtime import CPU, Running, available, start_on_one_thread
 
 Array32 = NDArray[np.float32]
 
-# What the axis of clips is called by the converter, and by most exporters. A network whose shapes are all known is
-# optimised better, and never sees another number of clips, on which last bits may depend.
+# What the axis of clips is called by the converter, and by most exporters.
 _CLIP_AXIS = "batch"
 _NO_OFFSET = np.float32(0)
 # Every float16, by its bits: looking them up is twice as fast as NumPy's conversion.
@@ -28,43 +26,6 @@ _ROUNDING = 1e-5
 # With bfloat16 the known clip of BirdNET is off by 0.013, real clips by up to 0.06 (docs/design/0004); a network that
 # strays further on its known clip is refused.
 _BFLOAT16_TOLERANCE = 0.03
-
-
-@dataclass(frozen=True)
-class _Provider:
-    """What ONNX Runtime computes with.
-
-    Attributes:
-        name: in ONNX Runtime.
-        package: that has it.
-        clips_at_once: clips scored together, unless the network has a number of its own (docs/design/0004).
-        options: for it.
-        bfloat16: further options to compute with that; None if it can't.
-    """
-
-    name: str
-    package: str
-    clips_at_once: int
-    options: Mapping[str, str]
-    bfloat16: Mapping[str, str] | None = None
-
-
-CPU = "cpu"
-_PROVIDERS: Mapping[str, _Provider] = {
-    CPU: _Provider("CPUExecutionProvider", "onnxruntime", 4, {}),
-    # TensorFloat-32 has ten bits; an algorithm that is looked for anew may be another one, with other last bits.
-    "cuda": _Provider(
-        "CUDAExecutionProvider", "onnxruntime-gpu", 64, {"use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
-    ),
-    "openvino": _Provider(
-        "OpenVINOExecutionProvider",
-        "onnxruntime-openvino",
-        8,
-        {"device_type": "CPU", "num_of_threads": "1"},
-        {"load_config": '{"CPU": {"INFERENCE_PRECISION_HINT": "bf16"}}'},
-    ),
-    "coreml": _Provider("CoreMLExecutionProvider", "onnxruntime", 8, {"ModelFormat": "MLProgram"}),
-}
 
 
 @dataclass(frozen=True)
@@ -86,7 +47,7 @@ class Classifier:
 
     card: ModelCard
     labels: tuple[str, ...]
-    _session: onnxruntime.InferenceSession
+    _network: Running
     _clips_at_once: int
 
     def probabilities(self, mels: NDArray[np.floating], offset: np.float32 = _NO_OFFSET) -> Array32:
@@ -118,57 +79,36 @@ class Classifier:
             some = mels[start : start + self._clips_at_once]
             _widen(some, batch[: len(some)])
             batch[: len(some)] += offset
-            raw = self._run(batch, [self.card.output.name, *([embedding.name] if embedding else [])])
+            raw = self._network.run(
+                [self.card.output.name, *([embedding.name] if embedding else [])],
+                {self.card.input.name: self.card.input.prepared(batch)},
+            )
             own = slice(start, start + len(some))
-            scores.probabilities[own] = self._probabilities(raw[0], len(some))
+            scores.probabilities[own] = self._probabilities(self._own(raw[0], len(self.labels), len(some), "scores"))
             if embedding:
-                scores.embeddings[own] = self._embeddings(raw[1], embedding, len(some))
+                scores.embeddings[own] = self._own(raw[1], embedding.width, len(some), "embeddings")
         return scores
 
-    def _run(self, batch: Array32, outputs: list[str]) -> list[NDArray[np.floating]]:
-        batch = self.card.input.prepared(batch)
-        try:
-            raw: list[NDArray[np.floating]] = self._session.run(outputs, {self.card.input.name: batch})
-        except Exception as error:  # ONNX Runtime's own exceptions have no common base
-            raise ModelError(f"the network of {self.card.name} refuses input {batch.shape}: {error}") from error
-        return raw
-
-    def _probabilities(self, raw: NDArray[np.floating], clips: int) -> Array32:
-        """The probabilities of the first clips of a batch."""
-        if raw.shape != (self._clips_at_once, len(self.labels)):
+    def _own(self, raw: NDArray[np.generic], width: int, clips: int, what: str) -> Array32:
+        """The rows of the first clips of a batch, after a look at all that the network gave."""
+        if raw.shape != (self._clips_at_once, width):
             raise ModelError(
-                f"the network of {self.card.name} gives scores of shape {raw.shape} for {self._clips_at_once} clips, "
-                f"its bundle has {len(self.labels)} labels"
+                f"{self._network.what} gives {what} of the shape {raw.shape}, expected {(self._clips_at_once, width)}"
             )
-        raw = raw[:clips]
-        if not np.isfinite(raw).all():
-            raise ModelError(f"the network of {self.card.name} gave a score that is not a number")
-        probabilities = _activate(raw.astype(np.float32, copy=False), self.card.output.activation)
+        own = raw[:clips].astype(np.float32, copy=False)
+        if not np.isfinite(own).all():
+            raise ModelError(f"{self._network.what} gave {what} that are not finite numbers")
+        return own
+
+    def _probabilities(self, raw: Array32) -> Array32:
+        probabilities = _activate(raw, self.card.output.activation)
         low, high = float(probabilities.min()), float(probabilities.max())
         if low < -_ROUNDING or high > 1 + _ROUNDING:
             raise ModelError(
-                f"the network of {self.card.name} gives scores from {low:.3g} to {high:.3g}, not probabilities; its "
-                "card names the activation that makes them so"
+                f"{self._network.what} gives scores from {low:.3g} to {high:.3g}, not probabilities; its card names "
+                "the activation that makes them so"
             )
         return np.clip(probabilities, 0, 1)
-
-    def _embeddings(self, raw: NDArray[np.floating], embedding: NetworkEmbedding, clips: int) -> NDArray[np.floating]:
-        """The embeddings of the first clips of a batch."""
-        if raw.shape != (self._clips_at_once, embedding.width):
-            raise ModelError(
-                f"the network of {self.card.name} gives embeddings of shape {raw.shape} for {self._clips_at_once} "
-                f"clips, its card says {embedding.width} a clip"
-            )
-        raw = raw[:clips]
-        if not np.isfinite(raw).all():
-            raise ModelError(f"the network of {self.card.name} gave an embedding that is not a number")
-        return raw
-
-
-def available_providers() -> tuple[str, ...]:
-    """What the installed ONNX Runtime can compute with, on a machine that has what it takes."""
-    installed = onnxruntime.get_available_providers()
-    return tuple(provider for provider, known in _PROVIDERS.items() if known.name in installed)
 
 
 def start_classifier(bundle: Bundle, provider: str = CPU, precision: Precision = "float32") -> Classifier:
@@ -207,41 +147,9 @@ def score_unsealed(card: ModelCard, labels: tuple[str, ...], network: bytes, mel
 
 def _start(card: ModelCard, labels: tuple[str, ...], network: bytes, provider: str, precision: Precision) -> Classifier:
     require_fit(card, labels, network)
-    wanted = _available(provider, precision)
-    options = onnxruntime.SessionOptions()
-    # Parallelism is Dask's: one thread a session, so that workers do not fight for cores.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_free_dimension_override_by_name(_CLIP_AXIS, wanted.clips_at_once)
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(network, options, providers=[(wanted.name, wanted.options)])
-    except Exception as error:  # ONNX Runtime's own exceptions have no common base
-        raise ModelError(f"ONNX Runtime can't load the network of {card.name}: {error}") from error
-    if session.get_providers()[0] != wanted.name:  # ONNX Runtime turns to the CPU without a word
-        raise ModelError(f"ONNX Runtime can't compute with {provider} on this machine; its log says why")
-    axes = session.get_inputs()[0].shape
-    return Classifier(card, labels, session, axes[0] if axes and isinstance(axes[0], int) else wanted.clips_at_once)
-
-
-def _available(provider: str, precision: Precision) -> _Provider:
-    if provider not in _PROVIDERS:
-        raise ModelError(f"ONNX Runtime's provider {provider!r} is unknown here; known are {', '.join(_PROVIDERS)}")
-    wanted = _PROVIDERS[provider]
-    if provider not in available_providers():
-        raise ModelError(
-            f"the installed ONNX Runtime can't compute with {provider}; the package {wanted.package} can, "
-            "on a machine that has what it takes, and takes the place of onnxruntime"
-        )
-    if precision == "float32":
-        return wanted
-    if wanted.bfloat16 is None:
-        able = ", ".join(name for name, each in _PROVIDERS.items() if each.bfloat16 is not None)
-        raise ModelError(
-            f"the job wants `precision: {precision}`, which ONNX Runtime does not compute with {provider}; set "
-            f"BIRDDASK_PROVIDER to one that does ({able}) here and on every worker, or leave `precision` out"
-        )
-    return replace(wanted, options={**wanted.options, **wanted.bfloat16})
+    wanted = available(provider, precision)
+    running = start_on_one_thread(network, f"the network of {card.name}", wanted, _CLIP_AXIS)
+    return Classifier(card, labels, running, running.rows or wanted.clips_at_once)
 
 
 def _widen(mels: NDArray[np.floating], widened: Array32) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 import onnx.utils
-import onnxruntime
 from numpy.typing import NDArray
 
 from birddask.errors import ModelError
@@ -19,6 +18,7 @@ from birddask.mels.transform import prepare
 from birddask.models.bundle import Preset
 from birddask.models.known_clip import known_clip
 from birddask.models.network import Value, look_into
+from birddask.models.runtime import start
 
 _WHAT = "the network"
 # Only the pitch of the known clip depends on it.
@@ -174,14 +174,8 @@ def _part(model: onnx.ModelProto, inputs: Sequence[str], outputs: Sequence[str])
 
 
 def _run(network: bytes, given: Arrays) -> Arrays:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
-        names = [each.name for each in session.get_outputs()]
-        return dict(zip(names, session.run(names, dict(given)), strict=True))
-    except Exception as error:  # ONNX Runtime's own exceptions have no common base
-        raise ModelError(f"ONNX Runtime can't compute {_WHAT} or a half of it: {error}") from error
+    running = start(network, _WHAT)
+    return dict(zip(running.outputs, running.run(running.outputs, given), strict=True))
 
 
 def _difference(what: str, found: NDArray[np.generic], expected: NDArray[np.generic]) -> Difference:

@@ -1,4 +1,4 @@
-"""The convolutional part of a TFLite network as an ONNX graph (the only ``onnx`` import).
+"""The convolutional part of a TFLite network as an ONNX graph.
 
 TFLite keeps images as (batch, height, width, channel); the ONNX graph keeps them as (batch, channel, height, width),
 so that ONNX Runtime needs no transposes. Mels map to height, frames to width.
@@ -11,28 +11,19 @@ are added, and factors of channels are first spread over the image.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from dataclasses import dataclass, replace
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from birddask.errors import ModelError
+from birddask.models.onnx_graph import Attribute, OnnxGraph, Value
+from birddask.models.padding import NO_PADS, Pads, padded, positions, same_pads, sum_of
 from birddask.models.tflite_graph import Operator, TfliteGraph
-
-# Opset 17 with IR 8: read by every ONNX Runtime since 1.12.
-_OPSET = 17
-_IR_VERSION = 8
 
 # Channels that pools, and convolutions, can have together: what ONNX Runtime 1.20 to 1.32 look for.
 _POOLED_TOGETHER, _CONVOLVED_TOGETHER = 16, 4
-
-_ShapeOnly = ("SHAPE", "STRIDED_SLICE", "PACK")
-Pads = tuple[int, int, int, int]
-"""Top, left, bottom, right, in pixels, as ONNX orders them."""
-
-Attributes = Mapping[str, int | tuple[int, ...]]
+_OF_SHAPES = ("SHAPE", "STRIDED_SLICE", "PACK")
 
 
 def convert_network(
@@ -54,17 +45,17 @@ def convert_network(
     Raises:
         ModelError: an operator on the way is not one of those that the converter knows.
     """
-    network = _Network(graph, graph.tensor(cut), cut_shape, input_name)
+    network = _Network(graph, graph.tensor(cut), _Image(input_name, cut_shape))
     for operator in _needed(graph, graph.tensor(cut), set(outputs.values())):
         network.add(operator)
-    return network.serialise(outputs)
+    return network.file((input_name, ("batch", *cut_shape)), outputs)
 
 
 def _needed(graph: TfliteGraph, cut: int, outputs: set[int]) -> Iterator[Operator]:
     """The operators on a path from the cut to the outputs, in file order, without shape arithmetic."""
     wanted, chosen = set(outputs), []
     for operator in reversed(graph.operators):
-        if operator.kind not in _ShapeOnly and wanted.intersection(operator.outputs):
+        if operator.kind not in _OF_SHAPES and wanted.intersection(operator.outputs):
             if cut in operator.outputs:
                 continue
             chosen.append(operator)
@@ -72,35 +63,44 @@ def _needed(graph: TfliteGraph, cut: int, outputs: set[int]) -> Iterator[Operato
     return reversed(chosen)
 
 
-def _same_pads(size: tuple[int, int], window: tuple[int, int], strides: tuple[int, int]) -> Pads:
-    """TensorFlow's SAME padding: the odd pixel goes to the bottom and the right."""
-    before, after = [], []
-    for pixels, width, stride in zip(size, window, strides, strict=True):
-        total = max((-(-pixels // stride) - 1) * stride + width - pixels, 0)
-        before.append(total // 2)
-        after.append(total - total // 2)
-    return before[0], before[1], after[0], after[1]
+@dataclass(frozen=True)
+class _Image:
+    """What stands in the ONNX graph for a tensor of the TFLite graph.
+
+    Attributes:
+        name: of the ONNX tensor.
+        shape: (channel, height, width), or (channel,) behind a dense layer.
+        pads: that whatever reads it still has to add.
+        places: int (channel,), where each channel of the TFLite tensor stands; None if there are no channels of zero.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    pads: Pads = NO_PADS
+    places: NDArray[np.intp] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.shape[1], self.shape[2]
+
+    def places_of(self, channels: int) -> NDArray[np.intp]:
+        """Where so many channels stand."""
+        return np.arange(channels) if self.places is None else self.places
 
 
 class _Network:
-    """An ONNX graph under construction; ``add`` appends the nodes of one TFLite operator."""
+    """The ONNX graph; ``add`` appends the nodes of one TFLite operator."""
 
-    def __init__(self, graph: TfliteGraph, cut: int, cut_shape: tuple[int, int, int], input_name: str) -> None:
+    def __init__(self, graph: TfliteGraph, cut: int, image: _Image) -> None:
         self._graph = graph
-        self._cut_shape = cut_shape
-        self._input_name = input_name
-        self._nodes: list[onnx.NodeProto] = []
-        self._weights: dict[str, onnx.TensorProto] = {}
-        self._names = {cut: input_name}
-        self._shapes: dict[int, tuple[int, ...]] = {cut: cut_shape}
-        self._pads: dict[int, Pads] = {}
-        # Where each channel of an image stands, if there are channels of zero between or behind them.
-        self._places: dict[int, NDArray[np.intp]] = {}
+        self._made = OnnxGraph()
+        self._images = {cut: image}
 
     def add(self, operator: Operator) -> None:
         emitters = {
             "CONV_2D": self._convolution,
-            "DEPTHWISE_CONV_2D": self._convolution,
+            "DEPTHWISE_CONV_2D": self._depthwise_convolution,
             "AVERAGE_POOL_2D": self._pool,
             "MAX_POOL_2D": self._pool,
             "PAD": self._pad,
@@ -116,222 +116,177 @@ class _Network:
             raise ModelError(f"the converter does not know the TFLite operator {operator.kind}")
         emitters[operator.kind](operator)
 
-    def serialise(self, outputs: Mapping[str, int]) -> bytes:
+    def file(self, given: Value, outputs: Mapping[str, int]) -> bytes:
         for name, tensor in outputs.items():
             # Of one pixel, if it is an image: see ``_mean``.
-            self._nodes.append(helper.make_node("Flatten", [self._names[tensor]], [name]))
-        model = helper.make_model(
-            helper.make_graph(
-                self._nodes,
-                "network",
-                [_value_info(self._input_name, self._cut_shape)],
-                [_value_info(name, self._shapes[tensor][:1]) for name, tensor in outputs.items()],
-                list(self._weights.values()),
-            ),
-            opset_imports=[helper.make_opsetid("", _OPSET)],
-            ir_version=_IR_VERSION,
-            producer_name="birddask",
-        )
-        onnx.checker.check_model(model, full_check=True)
-        return bytes(model.SerializeToString(deterministic=True))
+            self._made.add("Flatten", [self._images[tensor].name], name)
+        gives = [(name, ("batch", self._images[tensor].shape[0])) for name, tensor in outputs.items()]
+        return self._made.file("network", [given], gives)
 
     def _emit(
         self,
         operator: Operator,
-        onnx_kind: str,
+        kind: str,
         inputs: list[str],
         shape: tuple[int, ...],
-        attributes: Attributes = MappingProxyType({}),
+        places: NDArray[np.intp] | None = None,
+        **attributes: Attribute,
     ) -> None:
         output = operator.outputs[0]
         name = f"t{output}"
-        linear = name if operator.activation == "NONE" else f"{name}_linear"
-        node = helper.make_node(onnx_kind, inputs, [linear])
-        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
-        self._nodes.append(node)
-        if operator.activation == "RELU":
-            self._nodes.append(helper.make_node("Relu", [linear], [name]))
-        elif operator.activation != "NONE":
+        if operator.activation == "NONE":
+            self._made.add(kind, inputs, name, **attributes)
+        elif operator.activation == "RELU":
+            self._made.add("Relu", [self._made.add(kind, inputs, f"{name}_linear", **attributes)], name)
+        else:
             raise ModelError(f"{operator.kind}: activation {operator.activation} is not supported")
-        self._names[output] = name
-        self._shapes[output] = shape
+        self._images[output] = _Image(name, shape, places=places)
 
     def _weight(self, tensor: int, values: NDArray[np.generic]) -> str:
-        name = f"w{tensor}_" + "x".join(str(side) for side in values.shape)
-        if name not in self._weights:
-            self._weights[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
-        return name
+        return self._made.weight(f"w{tensor}_" + "x".join(str(side) for side in values.shape), values)
 
     def _operand(self, tensor: int) -> str:
-        if tensor in self._names:
-            return self._names[tensor]
+        if tensor in self._images:
+            return self._images[tensor].name
         values = self._graph.constant(tensor)
         per_channel = values.reshape(-1, 1, 1) if values.ndim == 1 else values
         return self._weight(tensor, per_channel)
 
     def _elementwise(self, operator: Operator) -> None:
         kind = {"LOGISTIC": "Sigmoid", "ADD": "Add", "MUL": "Mul"}[operator.kind]
-        computed = [tensor for tensor in operator.inputs if tensor in self._shapes]
-        shape = tuple(np.broadcast_shapes(*(self._shapes[tensor] for tensor in computed)))
+        computed = [tensor for tensor in operator.inputs if tensor in self._images]
+        shape = tuple(np.broadcast_shapes(*(self._images[tensor].shape for tensor in computed)))
         for tensor in computed:
-            if self._shapes[tensor] != shape:
+            if self._images[tensor].shape != shape:
                 self._spread(tensor, shape)
-        if computed[0] in self._places:
-            self._places[operator.outputs[0]] = self._places[computed[0]]
-        self._emit(operator, kind, [self._operand(tensor) for tensor in operator.inputs], shape)
+        inputs = [self._operand(tensor) for tensor in operator.inputs]
+        self._emit(operator, kind, inputs, shape, self._images[computed[0]].places)
 
     def _spread(self, tensor: int, shape: tuple[int, ...]) -> None:
         """Repeat an image of one pixel until it has a shape."""
-        scales = np.array([1, 1, *shape[1:]], np.float32)
-        spread = f"{self._names[tensor]}_spread"
-        node = helper.make_node(
+        image = self._images[tensor]
+        scales = self._weight(tensor, np.array([1, 1, *shape[1:]], np.float32))
+        spread = self._made.add(
             "Resize",
-            [self._names[tensor], "", self._weight(tensor, scales)],
-            [spread],
+            [image.name, "", scales],
+            f"{image.name}_spread",
+            coordinate_transformation_mode="asymmetric",
             mode="nearest",
             nearest_mode="floor",
-            coordinate_transformation_mode="asymmetric",
         )
-        self._nodes.append(node)
-        self._names[tensor], self._shapes[tensor] = spread, shape
+        self._images[tensor] = replace(image, name=spread, shape=shape)
 
     def _convolution(self, operator: Operator) -> None:
         image, weights, bias = operator.inputs
-        kernel = self._graph.constant(weights)
-        channels, height, width = self._shapes[image]
-        depthwise = operator.kind == "DEPTHWISE_CONV_2D"
-        # TFLite: OHWI, and 1HWO for depthwise kernels; ONNX: OIHW for both.
-        kernel = kernel.transpose((3, 0, 1, 2) if depthwise else (0, 3, 1, 2))
+        kernel = self._graph.constant(weights).transpose(0, 3, 1, 2)  # OHWI in TFLite, OIHW in ONNX
         biases = self._graph.constant(bias)
-        if not depthwise:
-            kernel, biases = self._with_zero_channels(operator, kernel, biases)
-        elif len(kernel) != channels:
+        missing = -len(kernel) % self._together(operator)
+        # The kernel ignores channels of zero in its input, and gives as many as its output needs.
+        wider = np.zeros((len(kernel) + missing, self._images[image].shape[0], *kernel.shape[2:]), kernel.dtype)
+        wider[: len(kernel), self._images[image].places_of(kernel.shape[1])] = kernel
+        own = np.arange(len(kernel)) if missing else None
+        self._convolve(operator, wider, np.append(biases, np.zeros(missing, biases.dtype)), groups=1, places=own)
+
+    def _together(self, operator: Operator) -> int:
+        """Of what number the channels of a convolution's output are to be a multiple."""
+        image, output = operator.inputs[0], operator.outputs[0]
+        if any(each.kind.endswith("POOL_2D") and output in each.inputs for each in self._graph.operators):
+            return _POOLED_TOGETHER
+        return _CONVOLVED_TOGETHER if self._images[image].size == (1, 1) else 1
+
+    def _depthwise_convolution(self, operator: Operator) -> None:
+        image, weights, bias = operator.inputs
+        kernel = self._graph.constant(weights).transpose(3, 0, 1, 2)  # 1HWO in TFLite, OIHW in ONNX
+        channels = self._images[image].shape[0]
+        if len(kernel) != channels:
             raise ModelError("the converter knows no depthwise convolution of channels that were pooled")
-        window = (kernel.shape[2], kernel.shape[3])
-        pads = self._pads.get(image, (0, 0, 0, 0))
-        padded = (height + pads[0] + pads[2], width + pads[1] + pads[3])
+        self._convolve(operator, kernel, self._graph.constant(bias), groups=channels, places=None)
+
+    def _convolve(
+        self,
+        operator: Operator,
+        kernel: NDArray[np.generic],
+        biases: NDArray[np.generic],
+        groups: int,
+        places: NDArray[np.intp] | None,
+    ) -> None:
+        tensor, weights, bias = operator.inputs
+        image, window = self._images[tensor], (kernel.shape[2], kernel.shape[3])
+        pads = image.pads
         if operator.same_padding:
-            same = _same_pads(padded, window, operator.strides)
-            pads = (pads[0] + same[0], pads[1] + same[1], pads[2] + same[2], pads[3] + same[3])
-            padded = (height + pads[0] + pads[2], width + pads[1] + pads[3])
-        out = [(padded[i] - window[i]) // operator.strides[i] + 1 for i in (0, 1)]
+            pads = sum_of(pads, same_pads(padded(image.size, pads), window, operator.strides))
         self._emit(
             operator,
             "Conv",
-            [
-                self._names[image],
-                self._weight(weights, kernel),
-                self._weight(bias, biases),
-            ],
-            (kernel.shape[0], out[0], out[1]),
-            {
-                "kernel_shape": window,
-                "strides": operator.strides,
-                "pads": pads,
-                "group": channels if depthwise else 1,
-            },
+            [image.name, self._weight(weights, kernel), self._weight(bias, biases)],
+            (len(kernel), *positions(padded(image.size, pads), window, operator.strides)),
+            places,
+            kernel_shape=window,
+            strides=operator.strides,
+            pads=pads,
+            group=groups,
         )
-
-    def _with_zero_channels(
-        self, operator: Operator, kernel: NDArray[np.generic], biases: NDArray[np.generic]
-    ) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-        """A kernel that ignores channels of zero in its input, and gives as many as its output needs."""
-        image, output = operator.inputs[0], operator.outputs[0]
-        outputs, inputs, height, width = kernel.shape
-        together = 1
-        if any(each.kind.endswith("POOL_2D") and output in each.inputs for each in self._graph.operators):
-            together = _POOLED_TOGETHER
-        elif self._shapes[image][1:] == (1, 1):
-            together = _CONVOLVED_TOGETHER
-        missing = -outputs % together
-        if missing:
-            self._places[output] = np.arange(outputs)
-        wider = np.zeros((outputs + missing, self._shapes[image][0], height, width), kernel.dtype)
-        wider[:outputs, self._places.get(image, np.arange(inputs))] = kernel
-        return wider, np.append(biases, np.zeros(missing, biases.dtype))
 
     def _pool(self, operator: Operator) -> None:
-        (image,) = operator.inputs
-        channels, *size = self._shapes[image]
-        pads = (
-            _same_pads((size[0], size[1]), operator.window, operator.strides) if operator.same_padding else (0, 0, 0, 0)
-        )
-        out = [(size[i] + pads[i] + pads[i + 2] - operator.window[i]) // operator.strides[i] + 1 for i in (0, 1)]
-        kind = "MaxPool" if operator.kind == "MAX_POOL_2D" else "AveragePool"
-        if image in self._places:
-            self._places[operator.outputs[0]] = self._places[image]
+        image = self._images[operator.inputs[0]]
+        window, strides = operator.window, operator.strides
+        pads = same_pads(image.size, window, strides) if operator.same_padding else NO_PADS
         self._emit(
             operator,
-            kind,
-            [self._names[image]],
-            (channels, out[0], out[1]),
-            {"kernel_shape": operator.window, "strides": operator.strides, "pads": pads},
+            "MaxPool" if operator.kind == "MAX_POOL_2D" else "AveragePool",
+            [image.name],
+            (image.shape[0], *positions(padded(image.size, pads), window, strides)),
+            image.places,
+            kernel_shape=window,
+            strides=strides,
+            pads=pads,
         )
 
     def _pad(self, operator: Operator) -> None:
         """Zero padding goes into the convolution that follows it, which costs nothing."""
-        image, amounts = operator.inputs
+        tensor, amounts = operator.inputs
         (_, _), (top, bottom), (left, right), (_, _) = self._graph.constant(amounts).tolist()
         output = operator.outputs[0]
         consumers = [each for each in self._graph.operators if output in each.inputs]
         if any(not consumer.kind.endswith("CONV_2D") for consumer in consumers):
             raise ModelError("the converter knows PAD only before a convolution")
-        self._names[output] = self._names[image]
-        self._shapes[output] = self._shapes[image]
-        self._pads[output] = (top, left, bottom, right)
+        self._images[output] = replace(self._images[tensor], pads=(top, left, bottom, right))
 
     def _mean(self, operator: Operator) -> None:
-        image, axes = operator.inputs
+        tensor, axes = operator.inputs
         if sorted(self._graph.constant(axes).tolist()) != [1, 2]:
             raise ModelError("the converter knows MEAN only over height and width")
-        channels = self._shapes[image][0]
+        image = self._images[tensor]
         # The two trailing sides of one are kept, so that squeeze-and-excite needs no reshape.
-        self._emit(operator, "GlobalAveragePool", [self._names[image]], (channels, 1, 1))
+        self._emit(operator, "GlobalAveragePool", [image.name], (image.shape[0], 1, 1), image.places)
 
     def _reshape(self, operator: Operator) -> None:
-        source, output = operator.inputs[0], operator.outputs[0]
-        if self._shapes[source][1:] != (1, 1):
+        image = self._images[operator.inputs[0]]
+        if image.size != (1, 1):
             raise ModelError("the converter knows RESHAPE only after MEAN")
-        self._names[output], self._shapes[output] = self._names[source], self._shapes[source]
+        self._images[operator.outputs[0]] = image
 
     def _fully_connected(self, operator: Operator) -> None:
-        source, weights, bias = operator.inputs
-        kernel = self._graph.constant(weights)
-        if kernel.shape[1:] != self._shapes[source][:1]:
+        tensor, weights, bias = operator.inputs
+        kernel, image = self._graph.constant(weights), self._images[tensor]
+        if kernel.shape[1:] != image.shape[:1]:
             raise ModelError("the converter knows no dense layer of channels that were pooled")
-        flat = f"t{operator.outputs[0]}_flat"
-        self._nodes.append(helper.make_node("Flatten", [self._names[source]], [flat]))
-        self._emit(
-            operator,
-            "Gemm",
-            [
-                flat,
-                self._weight(weights, kernel),
-                self._weight(bias, self._graph.constant(bias)),
-            ],
-            (kernel.shape[0],),
-            {"transB": 1},
-        )
+        flat = self._made.add("Flatten", [image.name], f"t{operator.outputs[0]}_flat")
+        inputs = [flat, self._weight(weights, kernel), self._weight(bias, self._graph.constant(bias))]
+        self._emit(operator, "Gemm", inputs, (len(kernel),), transB=1)
 
     def _concatenation(self, operator: Operator) -> None:
-        shapes = [self._shapes[tensor] for tensor in operator.inputs]
         if operator.axis not in (3, -1):
             raise ModelError("the converter knows CONCATENATION only along the channels")
-        starts = np.cumsum([0, *(shape[0] for shape in shapes)])
-        self._places[operator.outputs[0]] = np.concatenate(
-            [
-                start + self._places.get(tensor, np.arange(shape[0]))
-                for start, tensor, shape in zip(starts, operator.inputs, shapes, strict=False)
-            ]
-        )
+        images = [self._images[tensor] for tensor in operator.inputs]
+        channels = [image.shape[0] for image in images]
+        starts = np.cumsum([0, *channels[:-1]])
+        places = [start + image.places_of(count) for start, image, count in zip(starts, images, channels, strict=True)]
         self._emit(
             operator,
             "Concat",
-            [self._names[tensor] for tensor in operator.inputs],
-            (sum(shape[0] for shape in shapes), *shapes[0][1:]),
-            {"axis": 1},
+            [image.name for image in images],
+            (sum(channels), *images[0].size),
+            np.concatenate(places),
+            axis=1,
         )
-
-
-def _value_info(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from birddask.effort import FATES, Effort, clock_offset_min
+from birddask.effort import FATES, Effort, clock_offset_min, hours
 from birddask.recordings.recording import UNKNOWN
 from birddask.survey.survey import Survey
-
-_US_PER_H = 3_600_000_000
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def all_of(efforts: Iterable[Effort]) -> Effects:
         time_us.update(each.time_us)
         clips.update(each.clips)
         files += each.files_quarantined
-    return Effects({fate: time_us[fate] / _US_PER_H for fate in FATES}, {fate: clips[fate] for fate in FATES}, files)
+    return Effects({fate: hours(time_us[fate]) for fate in FATES}, {fate: clips[fate] for fate in FATES}, files)
 
 
 def sites_of(efforts: Iterable[Effort], survey: Survey) -> list[Site]:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from birddask.clips.find import clip_number, usable_recordings
-from birddask.clips.frequencies import Centres, bin_centres, front_end_arrays
 from birddask.clips.picture import MEDIA_TYPE as PICTURE_TYPE
-from birddask.clips.picture import Mark, panels
+from birddask.clips.picture import Mark
 from birddask.clips.sound import MEDIA_TYPE as SOUND_TYPE
-from birddask.clips.sound import clip_sound
+from birddask.clips.views import Views, views_of
 from birddask.errors import BirddaskError, ConfigError, MelsLost
 from birddask.job import Job
 from birddask.mels.store import MelStore
-from birddask.outputs import read_scans
 from birddask.page.heard import Best
-from birddask.recordings.recording import Recording
-from birddask.storage import Folder
 
 
 @dataclass(frozen=True)
@@ -57,25 +52,20 @@ class ClipMaker:
     """Makes clips of what was found best; made by ``clip_maker``.
 
     Attributes:
-        archive: None if it can't be reached.
-        recordings: by path.
+        sounds: whether the archive can be reached.
     """
 
-    store: MelStore
-    centres: Sequence[Centres | None]
-    archive: Folder | None
-    recordings: Mapping[str, Recording]
+    views: Views
+    sounds: bool
 
     def __call__(self, best: Best) -> Clip:
         """The clip, with its sound if that can be had."""
         clip = Clip(best, self._pictures(best))
-        if self.archive is None:
+        if not self.sounds:
             return clip
         try:
-            recording = self.recordings[best.recording]
-            spec = self.store.spec
-            sound = clip_sound(self.archive, recording, clip_number(spec.clip, best.start_us), spec)
-        except (KeyError, FileNotFoundError):
+            sound = self.views.sound(best.recording, best.start_us)
+        except FileNotFoundError:
             return replace(clip, no_sound="the recording is not in the archive any more")
         except BirddaskError as error:
             return replace(clip, no_sound=str(error))
@@ -83,23 +73,19 @@ class ClipMaker:
 
     def _pictures(self, best: Best) -> list[Picture]:
         try:
-            mels = self.store.read_clip(best.clip)
+            drawn = self.views.pictures(best.clip)
         except MelsLost:
             return []
-        drawn = panels(mels, self.store.spec, self.centres)
         return [Picture(_uri(PICTURE_TYPE, panel.webp()), panel.marks) for panel in drawn]
 
 
 def clip_maker(job: Job, store: MelStore, wanted: Iterable[Best]) -> ClipMaker:
     """What makes the clips of a page, and whether their sound can be had."""
-    centres = bin_centres(store.spec, front_end_arrays(job))
-    archive = job.archive_folder
     try:
-        archive.require_readable("archive")
+        job.archive_folder.require_readable("archive")
     except ConfigError:
-        return ClipMaker(store, centres, None, {})
-    recordings = usable_recordings(read_scans(job.output_folder), {best.recording for best in wanted})
-    return ClipMaker(store, centres, archive, recordings)
+        return ClipMaker(views_of(job, store, ()), sounds=False)
+    return ClipMaker(views_of(job, store, {best.recording for best in wanted}), sounds=True)
 
 
 def _uri(media_type: str, content: bytes) -> str:

@@ -58,7 +58,7 @@ def build(job: Job, found: Found, rules: Rules, clock: Clock) -> Content:
         gaps=gaps,
         clips={species.label: list(itertools.islice(clips, len(species.best))) for species in heard.species},
         time_marks=time_marks(store.spec),
-        sounds=maker.archive is not None,
+        sounds=maker.sounds,
         by_hour=_activity("hour", _hours(), heard.by_hour, heard.species),
         by_day=_by_day(heard, columns),
         columns_of_days=columns.words,

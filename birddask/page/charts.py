@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from birddask.clips.drawing import plain_text
-from birddask.safe_text import printable
+from birddask.clips.drawing import plain_text, short
 
 # Stand in for colours of the style sheet.
 _INK, _FAINT, _DATA = "#010203", "#040506", "#070809"
@@ -129,7 +128,7 @@ def heat_map(name: str, axis: Axis, rows: Sequence[Row]) -> Chart:
         for column in np.flatnonzero(axis.clips == 0).tolist():
             below.axvspan(column, column + 1, color=_FAINT, linewidth=0)
         below.invert_yaxis()
-        below.set_yticks(places, [_short(row.name, size.letters) for row in rows])
+        below.set_yticks(places, [short(row.name, size.letters) for row in rows])
         right = below.secondary_yaxis("right")
         right.set_yticks(places, [row.end for row in rows])
         for axes in (below, right):
@@ -181,11 +180,6 @@ def _shades() -> ListedColormap:
     """From nothing to the colour of data."""
     red, green, blue = (int(_DATA[at : at + 2], 16) / 255 for at in (1, 3, 5))
     return ListedColormap([(red, green, blue, opaque) for opaque in np.linspace(0, 1, _SHADES).tolist()])
-
-
-def _short(name: str, letters: int) -> str:
-    shown = printable(name)
-    return shown if len(shown) <= letters else f"{shown[: letters - 1]}…"
 
 
 def _svg(figure: Figure) -> str:

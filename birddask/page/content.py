@@ -65,7 +65,7 @@ class Content:
     version: str
 
     @property
-    def kinds(self) -> int:
+    def species_heard(self) -> int:
         """Labels heard that are species."""
         return sum(names_of(label).taxon is not None for label in self.heard.labels)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import jinja2
 from markupsafe import Markup
@@ -12,6 +11,7 @@ from birddask.clips.looked_at import clock
 from birddask.page.charts import Chart
 from birddask.page.content import SITES_SHOWN, Content
 from birddask.page.heard import BEST_SHOWN, SPECIES_SHOWN
+from birddask.recordings.moments import to_datetime
 from birddask.recordings.reasons import IGNORED, QUARANTINED
 from birddask.safe_text import printable
 from birddask.survey.lines import survey_lines
@@ -63,4 +63,4 @@ def _svg(chart: Chart) -> Markup:
 def _moment(moment_us: int | None) -> str:
     if moment_us is None:
         return "time unknown"
-    return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment_us):%Y-%m-%d %H:%M:%S}"
+    return f"{to_datetime(moment_us):%Y-%m-%d %H:%M:%S}"

@@ -22,6 +22,11 @@ def to_microseconds(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
+def to_datetime(moment_us: int) -> datetime:
+    """The aware moment, in UTC, of so many microseconds from 1970 on; the inverse of ``to_microseconds``."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment_us)
+
+
 def read_moment(digits: str, fraction: str = "", zone: str = "") -> tuple[int | None, int | None]:
     """Microseconds since 1970, and the offset from UTC in minutes, from the digits of a date and a time.
 

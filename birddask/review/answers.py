@@ -53,7 +53,7 @@ _SCHEMA = pa.schema(
         ("weight", pa.float64()),
     ]
 )
-_KEY = re.compile(r"(?P<session>session-.+)-\d{6}\.parquet")
+_FILE_KEY = re.compile(r"(?P<session>session-.+)-\d{6}\.parquet")
 _TIMES = {"start_time_us": "start_time", "answered_us": "answered"}
 """Times are called in the table as in the others."""
 
@@ -89,10 +89,6 @@ class Answer:
         return self.drawn.band_detections / self.drawn.band_drawn
 
 
-def _key(session: str, answers: int) -> str:
-    return f"{session}-{answers:06d}.parquet"
-
-
 def key_of_detection(drawn: Drawn) -> Key:
     """What a detection is known by."""
     return drawn.recording, drawn.start_us, drawn.label
@@ -117,10 +113,10 @@ class Session:
         """
         with self._lock:
             before = self.count
-            self._folder.publish(_key(self._name, before + 1), answers_file([*self._answers, answer]))
+            self._folder.publish(_file_key(self._name, before + 1), answers_file([*self._answers, answer]))
             self._answers.append(answer)
             if before:
-                self._folder.remove(_key(self._name, before))
+                self._folder.remove(_file_key(self._name, before))
 
     @property
     def count(self) -> int:
@@ -142,7 +138,7 @@ def read_answers(output: Folder, model: str) -> list[Answer]:
     names = [_TIMES.get(name, name) for name in _SCHEMA.names if name != "weight"]
     of_drawn = len(fields(Drawn))
     answers = []
-    matches = filter(None, map(_KEY.fullmatch, folder.file_keys()))
+    matches = filter(None, map(_FILE_KEY.fullmatch, folder.file_keys()))
     # In the order of their names, so that of each session the longest comes last.
     for key in {match["session"]: match[0] for match in matches}.values():
         rows: Iterable[Any] = zip(*read_columns(folder.read(key), names), strict=True)
@@ -153,3 +149,7 @@ def read_answers(output: Folder, model: str) -> list[Answer]:
 def latest(answers: Iterable[Answer]) -> Mapping[Key, Answer]:
     """The answer that counts about each detection, from answers in their order."""
     return {answer.key: answer for answer in answers}
+
+
+def _file_key(session: str, answers: int) -> str:
+    return f"{session}-{answers:06d}.parquet"

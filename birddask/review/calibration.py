@@ -7,13 +7,13 @@ tell right from wrong, or none that is right so often. It is never below the low
 from __future__ import annotations
 
 import itertools
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from birddask.documents import to_json
 from birddask.review.answers import VERDICTS, Answer, Verdict
 from birddask.review.logistic import Fit, fit
 from birddask.review.precision import Band, Precision, precisions
@@ -93,7 +93,7 @@ def threshold_table(calibrations: Sequence[Calibration]) -> Iterator[Sequence[ob
 def calibration_file(calibrations: Sequence[Calibration], results: str, probability: float) -> bytes:
     """All of it as JSON."""
     about = {"results": results, "probability": probability, "labels": [asdict(each) for each in calibrations]}
-    return (json.dumps(about, indent=2, ensure_ascii=False) + "\n").encode()
+    return to_json(about)
 
 
 def _calibration(label: str, answers: Sequence[Answer], probability: float) -> Calibration:

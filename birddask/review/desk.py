@@ -6,20 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import numpy as np
-
-from birddask.clips.find import clip_number, usable_recordings
-from birddask.clips.frequencies import Centres, bin_centres, front_end_arrays
-from birddask.clips.picture import Panel, panels
-from birddask.clips.sound import Sound, clip_sound
+from birddask.clips.picture import Panel
+from birddask.clips.sound import Sound
+from birddask.clips.views import Views, views_of
 from birddask.detections.found import Found, scored_store
 from birddask.detections.labels import key_of, keys_of
 from birddask.job import Job
-from birddask.mels.spec import MelSpec
-from birddask.mels.store import MelStore
-from birddask.outputs import read_scans
 from birddask.recordings.moments import to_microseconds
-from birddask.recordings.recording import Recording
 from birddask.review.answers import Answer, Key, Session, Verdict, key_of_detection, latest, read_answers
 from birddask.review.sample import Drawn
 
@@ -34,26 +27,14 @@ class Desk:
         said: the latest answer about each detection, those of earlier sessions included.
     """
 
-    job: Job
     found: Found
+    views: Views
     drawn: Sequence[Drawn]
     labels: Sequence[str]
     reviewer: str
     session: Session
     said: dict[Key, Answer]
-    _store: MelStore
-    _centres: tuple[Centres | None, ...]
-    _recordings: Mapping[str, Recording]
     _by_name: Mapping[str, str]
-
-    @property
-    def spec(self) -> MelSpec:
-        """Of the mels that pictures are made of."""
-        return self._store.spec
-
-    def blank(self) -> tuple[Panel, ...]:
-        """Pictures of a clip without sound, for their axes."""
-        return panels(np.zeros(self.spec.shape, np.float32), self.spec, self._centres)
 
     @property
     def answered(self) -> int:
@@ -83,24 +64,13 @@ class Desk:
         return self.said.get(key_of_detection(self.drawn[number]))
 
     def pictures(self, number: int) -> tuple[Panel, ...]:
-        """The channels of the clip of a detection, those of the highest frequencies first.
-
-        Raises:
-            MelsLost: the mels are not there any more.
-        """
-        return panels(self._store.read_clip(self.drawn[number].clip), self._store.spec, self._centres)
+        """The channels of the clip of a detection, see ``Views.pictures``."""
+        return self.views.pictures(self.drawn[number].clip)
 
     def sound(self, number: int) -> Sound:
-        """The sound of the clip of a detection.
-
-        Raises:
-            RecordingError: the recording can't be read.
-            FileNotFoundError: it is not there any more.
-            StorageError, TransientStorageError: the archive can't be reached.
-        """
-        drawn, spec = self.drawn[number], self._store.spec
-        recording = self._recordings[drawn.recording]
-        return clip_sound(self.job.archive_folder, recording, clip_number(spec.clip, drawn.start_us), spec)
+        """The sound of the clip of a detection, see ``Views.sound``."""
+        drawn = self.drawn[number]
+        return self.views.sound(drawn.recording, drawn.start_us)
 
 
 def set_up(job: Job, found: Found, drawn: Sequence[Drawn], labels: Sequence[str], reviewer: str) -> Desk:
@@ -109,17 +79,13 @@ def set_up(job: Job, found: Found, drawn: Sequence[Drawn], labels: Sequence[str]
     Raises:
         ConfigError: the mels of these results are not in the output any more.
     """
-    store = scored_store(found)
     return Desk(
-        job,
         found,
+        views_of(job, scored_store(found), {each.recording for each in drawn}),
         drawn,
         labels,
         reviewer,
         Session(found.output),
         dict(latest(read_answers(found.output, found.name))),
-        store,
-        bin_centres(store.spec, front_end_arrays(job)),
-        usable_recordings(read_scans(found.output), {each.recording for each in drawn}),
         {key: label for label in reversed(labels) for key in keys_of(label)},
     )

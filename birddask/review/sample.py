@@ -87,6 +87,10 @@ def draw(found: Found, species: frozenset[str] | None, lowest: float, per_band: 
         lowest: the lower edge of the lowest band.
         per_band: as many or, where there are fewer, all.
         most: so many labels, the most frequent ones.
+
+    Raises:
+        ConfigError: a part was withdrawn meanwhile.
+        BirddaskError: the disk for temporary files is full.
     """
     counts: Counter[tuple[str, int]] = Counter()
     kept: list[pa.Table] = []

@@ -156,8 +156,8 @@ class _State(_Handler):
             {
                 "reviewer": desk.reviewer,
                 "model": desk.found.title,
-                "channels": [_marks(panel.marks) for panel in desk.blank()],
-                "times": _marks(time_marks(desk.spec)),
+                "channels": [_marks(panel.marks) for panel in desk.views.blank()],
+                "times": _marks(time_marks(desk.views.store.spec)),
                 "items": list(self._items()),
             }
         )

@@ -35,7 +35,8 @@ from birddask.models.cache import find_bundle  # noqa: E402
 from birddask.models.card import Precision  # noqa: E402
 from birddask.models.packages import download  # noqa: E402
 from birddask.models.ready import PROVIDER_VARIABLE  # noqa: E402
-from birddask.models.session import CPU, start_classifier  # noqa: E402
+from birddask.models.runtime import CPU  # noqa: E402
+from birddask.models.session import start_classifier  # noqa: E402
 from birddask.recordings.cards import Cards  # noqa: E402
 from birddask.recordings.inspect import inspect  # noqa: E402
 from birddask.tasks import MelWork, ScoreWork, both, classify  # noqa: E402

@@ -30,7 +30,7 @@ _PARTS = {
     "round mels": "to_stored (birddask/mels/store.py",
     "encode and write mels": "commit_mels (birddask/tasks/making.py",
     "read mels": "read_ok_mels (birddask/tasks/scoring.py",
-    "network": "_run (birddask/models/session.py",
+    "network": "run (birddask/models/runtime.py",
     "widen mels": "_widen (birddask/models/session.py",
     "sigmoid and checks": "_probabilities (birddask/models/session.py",
     "tables": "write (birddask/table/results.py",

