@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import groupby, pairwise
 from typing import Literal
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -236,7 +237,9 @@ def test_blocks_are_measured_without_being_made(
 ) -> None:
     rule, scans = archive
     made = [block.clips for block in planned(scans, rule, clips_per_block)]
-    assert block_sizes(scans, rule, clips_per_block).tolist() == made
+    sizes = block_sizes(scans, rule, clips_per_block)
+    assert sizes.tolist() == made
+    assert sizes.dtype == np.int32
 
 
 @given(archives(), st.integers(1, 9))
