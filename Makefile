@@ -4,13 +4,26 @@ SERVERS ?= required
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench demo test test-models test-buckets test-ssh test-slurm test-deaths test-browser check docs docs-links clean
+.PHONY: bench demo test coverage mutants test-models test-buckets test-ssh test-slurm test-deaths test-browser check docs docs-links clean
 
 demo: $(VENV)/.demo
 	$(BIN)/birddask demo
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+# Lines and branches that `make test` runs, in all its processes; fails below 95 %.
+coverage: $(VENV)/.test
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+# The pure modules with one thing changed at a time: which changes no test notices (docs/design/0013-tests.md).
+mutants: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --editable . --group mutants
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
 
 # The page on models of one's own, with PyTorch.
 test-models: $(VENV)/.models

@@ -129,8 +129,8 @@ def _groups(recordings: Sequence[Recording], rule: ClipRule) -> Iterator[tuple[s
         if recording.status == "usable":
             for month, stretch in _months(recording, rule):
                 groups.setdefault((recording.site, month), []).append(stretch)
-    for (site, month), stretches in sorted(groups.items(), key=lambda item: item[0]):
-        yield site, month, stretches
+    for site, month in sorted(groups):
+        yield site, month, groups[site, month]
 
 
 def _months(recording: Recording, rule: ClipRule) -> Iterator[tuple[str, Stretch]]:

@@ -99,7 +99,7 @@ def _encoded_in(blocks: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[n
     # Two samples rule out almost every block of sound; only the rest is looked at as a whole.
     found = np.flatnonzero((np.abs(blocks[:, 0]) == 1) & (blocks[:, _NUMBER_FRAMES] == 0))
     bits, silence = blocks[found, :_NUMBER_FRAMES], blocks[found, _NUMBER_FRAMES:]
-    numbers = (bits > 0) @ (np.int64(1) << np.arange(_NUMBER_FRAMES, dtype=np.int64))
+    numbers = (bits > 0) @ (np.int64(1) << np.arange(_NUMBER_FRAMES))
     encoded = (np.abs(bits) == 1).all(axis=1) & ~silence.any(axis=1) & (numbers > 0)
     return found[encoded], numbers[encoded]
 
@@ -110,5 +110,5 @@ def _expanded(frames: int, places: NDArray[np.int64], numbers: NDArray[np.int64]
     lengths = np.append(places, frames) - starts
     cut_out = np.append(0, np.cumsum((numbers - 1) * _BLOCK_FRAMES))
     held = lengths > 0
-    runs = zip((starts + cut_out)[held].tolist(), starts[held].tolist(), lengths[held].tolist(), strict=True)
-    return Triggered(frames + int(cut_out[-1]), tuple(Segment(*run) for run in runs))
+    runs = map(Segment, (starts + cut_out)[held].tolist(), starts[held].tolist(), lengths[held].tolist())
+    return Triggered(frames + int(cut_out[-1]), tuple(runs))

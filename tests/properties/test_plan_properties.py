@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import groupby, pairwise
 from typing import Literal
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -152,8 +153,16 @@ def test_offsets_are_rounded_to_the_nearest_microsecond(rule: ClipRule, clip: in
     ("rate", "length", "hop"), [(0, 10, 10), (-1, 10, 10), (8000, 0, 0), (8000, 10, 0), (8000, 10, 11), (8000, 10, -1)]
 )
 def test_a_rule_that_makes_no_sense_is_refused(rate: int, length: int, hop: int) -> None:
-    with pytest.raises(ConfigError, match=f"clips of {length} samples every {hop} at {rate} Hz"):
+    with pytest.raises(ConfigError) as raised:
         ClipRule(rate, length, hop, "pad")
+    assert str(raised.value) == (
+        f"clips of {length} samples every {hop} at {rate} Hz: "
+        "all must be positive and the hop must not exceed the length"
+    )
+
+
+def test_the_shortest_clips_are_of_one_sample_a_second() -> None:
+    assert ClipRule(1, 1, 1, "drop").clips(3, 1) == 3
 
 
 @thorough
@@ -236,7 +245,9 @@ def test_blocks_are_measured_without_being_made(
 ) -> None:
     rule, scans = archive
     made = [block.clips for block in planned(scans, rule, clips_per_block)]
-    assert block_sizes(scans, rule, clips_per_block).tolist() == made
+    sizes = block_sizes(scans, rule, clips_per_block)
+    assert sizes.tolist() == made
+    assert sizes.dtype == np.int32
 
 
 @given(archives(), st.integers(1, 9))

@@ -251,37 +251,91 @@ DECIBELS = Decibels("decibels", 1e-10, 1.0, 80.0)
     ("changes", "message"),
     [
         ({"window_samples": 513}, "a window of 513 samples does not fit a transform of 512"),
-        ({"window_samples": 1}, "a window of 1 samples"),
-        ({"window": WINDOW, "window_samples": 256}, "a stored window is used as it is"),
-        ({"window": WINDOW, "window_norm": "sum"}, "a stored window is used as it is"),
-        ({"spectrum": "real", "window_samples": 256}, r"a window of that length \(found 512 and 256\)"),
-        ({"spectrum": "real", "scale": DECIBELS}, "a real part has values below 0"),
-        ({"scale": ()}, "`scale` is empty"),
-        ({"scale": (DECIBELS, PowerLaw("power_law", 0.5))}, "the scale decibels gives values below 0"),
-        ({"scale": (PowerLaw("power_law", 0.5), PCEN)}, "the scale pcen takes mels as they are"),
+        ({"window_samples": 1}, "a window of 1 samples does not fit a transform of 512"),
+        (
+            {"window": WINDOW, "window_samples": 256},
+            "a stored window is used as it is: without `window_samples` and `window_norm`",
+        ),
+        (
+            {"window": WINDOW, "window_norm": "sum"},
+            "a stored window is used as it is: without `window_samples` and `window_norm`",
+        ),
+        (
+            {"spectrum": "real", "window_samples": 256},
+            (
+                "the real part of a spectrum needs an n_fft that is a multiple of 8 and a window of that length "
+                "(found 512 and 256)"
+            ),
+        ),
+        (
+            {"spectrum": "real", "n_fft": 516, "bins": 259},
+            (
+                "the real part of a spectrum needs an n_fft that is a multiple of 8 and a window of that length "
+                "(found 516 and 516)"
+            ),
+        ),
+        (
+            {"spectrum": "real", "scale": DECIBELS},
+            "a real part has values below 0, to which the scale decibels can't be applied",
+        ),
+        ({"scale": ()}, "a channel's `scale` is empty; `kind: none` leaves mels as they are"),
+        (
+            {"scale": (DECIBELS, PowerLaw("power_law", 0.5))},
+            "the scale decibels gives values below 0: none can follow it",
+        ),
+        ({"scale": (PowerLaw("power_law", 0.5), PCEN)}, "the scale pcen takes mels as they are: it comes first"),
         ({"scale": (UNSCALED, PowerLaw("power_law", 0.5))}, "the scale none stands alone"),
+        ({"crop": Crop(138, 120, 0, 104)}, "a crop of 120 bins from 138 on is not in a channel of 257"),
         (
             {"filterbank": LinearAxis("linear", 0.0, 5000.0)},
-            "117 bins of the transform lie from 0 to 5000 Hz, the channel has 257",
+            "channels[0] of the mel spec 'test': 117 bins of the transform lie from 0 to 5000 Hz, the channel has 257",
         ),
         (
             {"filterbank": LinearAxis("linear", 0.0, 12_000.0)},
-            "up to 12000 Hz goes beyond 11025 Hz, half the clips' rate",
+            (
+                "channels[0] of the mel spec 'test': a filterbank up to 12000 Hz goes beyond 11025 Hz, "
+                "half the clips' rate"
+            ),
         ),
-        ({"crop": Crop(138, 120, 0, 104)}, "120 bins from 138 on is not in a channel of 257"),
-        ({"crop": Crop(0, 120, 100, 104)}, "104 frames from 100 on is not in a clip of 173"),
-        ({"framing": "centre_reflect", "n_fft": 44_102, "bins": 22_052}, "too short to be extended by its reflection"),
+        (
+            {"crop": Crop(0, 120, 70, 104)},
+            "channels[0] of the mel spec 'test': a crop of 104 frames from 70 on is not in a clip of 173",
+        ),
+        (
+            {"framing": "centre_reflect", "n_fft": 44_100, "bins": 22_051},
+            "channels[0] of the mel spec 'test': a clip of 22050 samples is too short to be extended by its reflection",
+        ),
     ],
 )
 def test_contradictions_are_refused_with_the_reason(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError) as raised:
         spec_of(channel_of(**changes))
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_fft": 2, "hop_samples": 1, "bins": 2},
+        {"filterbank": LinearAxis("linear", 0.0, 43.0), "bins": 1},
+        {"window_samples": 2},
+        {"window_samples": 512, "spectrum": "real"},
+        {"window": WINDOW},
+        {"crop": Crop(137, 120, 69, 104)},
+        {"framing": "centre_reflect", "n_fft": 44_098, "bins": 22_050},
+        {"framing": Padded(0, 0)},
+    ],
+)
+def test_what_only_just_fits_is_accepted(changes: dict[str, object]) -> None:
+    channel = channel_of(**changes)
+    assert spec_of(channel).channels == (channel,)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Padded(-1, 0), "fewer than none"),
+        (lambda: Padded(-1, 0), "^the zeros around a clip can't be fewer than none$"),
+        (lambda: Padded(0, -1), "^the zeros around a clip can't be fewer than none$"),
         (lambda: Crop(0, 0, 0, 1), "keeps nothing"),
         (lambda: Crop(-1, 1, 0, 1), "begins before the channel"),
         (lambda: LinearAxis("linear", 100.0, 100.0), "is empty"),

@@ -11,12 +11,15 @@ from birddask.documents import parse, parse_yaml, to_yaml
 from birddask.errors import ConfigError
 from birddask.mels.axes import MelFilterbank, StoredArray
 from birddask.mels.scales import Decibels, SquaredPower, Unscaled
-from birddask.mels.spec import ChannelSpec, MelSpec, require_same
+from birddask.mels.spec import ChannelSpec, MelSpec, Padded, require_same
 from birddask.plan import ClipRule
 from tests.support.models import tiny_spec
 
 FILTERBANK = MelFilterbank("htk", "none", 16, 100.0, 4000.0)
 DECIBELS = Decibels("decibels", 1e-10, 1.0, 80.0)
+
+
+NOT_POSITIVE = "a channel needs an even n_fft, a positive hop and at least one bin"
 
 
 def stored_spec() -> MelSpec:
@@ -48,11 +51,18 @@ def with_channel(spec: MelSpec, **changes: object) -> MelSpec:
         ("inside", 1024, 280, 144_000, 511),
         ("inside", 256, 128, 256, 1),
         ("inside", 256, 128, 255, 0),
+        ("inside", 256, 128, 10, 0),
+        (Padded(3, 4), 256, 128, 10, 0),
+        (Padded(0, 0), 256, 128, 255, 0),
+        (Padded(0, 1), 256, 128, 255, 1),
+        (Padded(100, 29), 256, 128, 255, 2),
         ("centre_zero", 1024, 480, 144_000, 301),
         ("centre_reflect", 1024, 480, 143_999, 300),
     ],
 )
-def test_a_channel_knows_its_frames(framing: str, n_fft: int, hop_samples: int, clip_samples: int, frames: int) -> None:
+def test_a_channel_knows_its_frames(
+    framing: str | Padded, n_fft: int, hop_samples: int, clip_samples: int, frames: int
+) -> None:
     spec = with_channel(tiny_spec(), framing=framing, n_fft=n_fft, hop_samples=hop_samples)
     assert spec.channels[0].frames(clip_samples) == frames
 
@@ -130,18 +140,45 @@ def test_equal_specs_are_accepted() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda: replace(tiny_spec(), name="a/b"), "'a/b' must be of lower-case letters"),
-        (lambda: replace(tiny_spec(), name=""), "'' must be of lower-case letters"),
-        (lambda: replace(tiny_spec(), channels=()), r"these give \[\]"),
+        (
+            lambda: replace(tiny_spec(), name="a/b"),
+            "the mels' name 'a/b' must be of lower-case letters, digits, '.', '-' and '_'",
+        ),
+        (
+            lambda: replace(tiny_spec(), name=""),
+            "the mels' name '' must be of lower-case letters, digits, '.', '-' and '_'",
+        ),
+        (
+            lambda: replace(tiny_spec(), channels=()),
+            "all channels of the mel spec 'tiny-mels' must give the same (bins, frames), these give []",
+        ),
         (
             lambda: replace(stored_spec(), channels=(stored_spec().channels[0], tiny_spec().channels[0])),
-            r"\(16, 1126\)",
+            (
+                "all channels of the mel spec 'stored' must give the same (bins, frames), "
+                "these give [(16, 1126), (96, 511)]"
+            ),
         ),
-        (lambda: with_channel(tiny_spec(), framing="inside", n_fft=8002), r"\(16, 0\)"),
-        (lambda: with_channel(tiny_spec(), n_fft=255), "even n_fft"),
-        (lambda: with_channel(tiny_spec(), hop_samples=0), "positive hop"),
-        (lambda: with_channel(tiny_spec(), bins=0, filterbank=StoredArray("m", "")), "at least one bin"),
-        (lambda: with_channel(tiny_spec(), bins=32), "16 bins, its channel 32"),
+        (
+            lambda: with_channel(tiny_spec(), framing="inside", n_fft=8002),
+            "all channels of the mel spec 'tiny-mels' must give the same (bins, frames), these give [(16, 0)]",
+        ),
+        (lambda: with_channel(tiny_spec(), n_fft=0), NOT_POSITIVE),
+        (lambda: with_channel(tiny_spec(), n_fft=255), NOT_POSITIVE),
+        (lambda: with_channel(tiny_spec(), hop_samples=0), NOT_POSITIVE),
+        (lambda: with_channel(tiny_spec(), bins=0, filterbank=StoredArray("m", "")), NOT_POSITIVE),
+        (lambda: with_channel(tiny_spec(), bins=32), "the filterbank has 16 bins, its channel 32"),
+    ],
+)
+def test_specs_that_mean_nothing_are_refused(change: Callable[[], object], message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        change()
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
         (lambda: replace(FILTERBANK, high_hz=100.0), "from 100 to 100 Hz is empty"),
         (lambda: replace(FILTERBANK, low_hz=-1.0), "from -1 to 4000 Hz is empty"),
         (lambda: replace(DECIBELS, floor=0.0), "`floor`"),
@@ -149,7 +186,7 @@ def test_equal_specs_are_accepted() -> None:
         (lambda: replace(DECIBELS, top_db=-80.0), "`top_db`"),
     ],
 )
-def test_specs_that_mean_nothing_are_refused(change: Callable[[], object], message: str) -> None:
+def test_parts_of_a_spec_that_mean_nothing_are_refused(change: Callable[[], object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         change()
 

@@ -44,6 +44,12 @@ def audiomoth(icmt_bytes: int, *, artist: bool, sentence: bytes = SENTENCE, size
     return HEAD + FMT + chunk(b"LIST", b"INFO" + texts) + stated(b"data", size)
 
 
+def extensible(size: int) -> bytes:
+    """A format chunk of WAVEFORMATEXTENSIBLE up to some byte of it: 16 bits, one channel."""
+    whole = struct.pack("<HHIIHHHHIH", 0xFFFE, 1, RATE, 2 * RATE, 2, 16, 22, 16, 4, 1)
+    return chunk(b"fmt ", whole[:size])
+
+
 def parse(content: bytes) -> WavHeader:
     return parse_wav(lambda start, end: content[start:end], len(content))
 
@@ -91,37 +97,65 @@ def test_files_of_the_standard_library_are_understood(width: int) -> None:
     assert header.data_offset_bytes == len(file.getvalue()) - 2 * width * 101
 
 
+EMPTY = "empty: the file has no bytes"
+NULL_FILE = "null_file: the file holds only zero bytes where a header should be"
+NO_HEADER = "no_header: the file does not begin with a WAV header"
+NO_SAMPLES = "truncated_header: the file ends before its samples begin"
+NO_FORMAT = "truncated_header: the format chunk is not whole"
+
+
+def unsupported(tag: int, bits: int, channels: int = 1, rate: int = RATE) -> str:
+    return f"unsupported_format: WAV format {tag} with {bits} bits, {channels} channels at {rate} Hz"
+
+
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("content", "message"),
     [
-        (b"", "empty"),
-        (b"\0", "null_file"),
-        (bytes(131_072), "null_file"),
-        (bytes(488) + DATA, "no_header"),
-        (b"RI", "no_header"),
-        (DATA, "no_header"),
-        (b"fLaC" + bytes(100), "no_header"),
-        (b"RIFF\x24\0\0\0AVI " + FMT, "no_header"),
-        (b"RIFF", "truncated_header"),
-        (HEAD, "truncated_header"),
-        (HEAD + FMT, "truncated_header"),
-        (HEAD + FMT[:20], "truncated_header"),
-        (HEAD + chunk(b"fmt ", FMT[8:20]) + chunk(b"data", DATA), "truncated_header"),
-        (HEAD + chunk(b"data", DATA), "truncated_header"),
-        (HEAD + FMT + stated(b"LIST", 0xFFFFFFF0, DATA), "truncated_header"),
-        (HEAD + FMT + b"data", "truncated_header"),
-        (HEAD + fmt_chunk(RATE, tag=6, bits=8) + chunk(b"data", DATA), "unsupported_format"),
-        (HEAD + fmt_chunk(RATE, tag=17, bits=4) + chunk(b"data", DATA), "unsupported_format"),
-        (HEAD + fmt_chunk(RATE, bits=12) + chunk(b"data", DATA), "unsupported_format"),
-        (HEAD + fmt_chunk(RATE, bits=64) + chunk(b"data", DATA), "unsupported_format"),
-        (HEAD + fmt_chunk(RATE, channels=0) + chunk(b"data", DATA), "unsupported_format"),
-        (HEAD + fmt_chunk(0) + chunk(b"data", DATA), "unsupported_format"),
+        (b"", EMPTY),
+        (b"\0", NULL_FILE),
+        (bytes(131_072), NULL_FILE),
+        (b"XX" + bytes(100), NO_HEADER),
+        (bytes(488) + DATA, NO_HEADER),
+        (b"RI", NO_HEADER),
+        (DATA, NO_HEADER),
+        (b"fLaC" + bytes(100), NO_HEADER),
+        (b"RIFF\x24\0\0\0AVI ", NO_HEADER),
+        (b"RIFF\x24\0\0\0AVI " + FMT, NO_HEADER),
+        (b"RIFF", NO_SAMPLES),
+        (HEAD, NO_SAMPLES),
+        (HEAD + FMT, NO_SAMPLES),
+        (HEAD + FMT[:20], NO_SAMPLES),
+        (HEAD + chunk(b"fmt ", FMT[8:20]) + chunk(b"data", DATA), NO_FORMAT),
+        (HEAD + chunk(b"data", DATA), NO_FORMAT),
+        (HEAD + FMT + stated(b"LIST", 0xFFFFFFF0, DATA), NO_SAMPLES),
+        (HEAD + FMT + b"data", NO_SAMPLES),
+        (HEAD + FMT + stated(b"ab\x7fc", 2, b"xx") + chunk(b"data", DATA), NO_SAMPLES),
+        (HEAD + FMT + stated(b"ab\x1fc", 2, b"xx") + chunk(b"data", DATA), NO_SAMPLES),
+        (HEAD + fmt_chunk(RATE, tag=6, bits=8) + chunk(b"data", DATA), unsupported(6, 8)),
+        (HEAD + fmt_chunk(RATE, tag=17, bits=4) + chunk(b"data", DATA), unsupported(17, 4)),
+        (HEAD + fmt_chunk(RATE, bits=12) + chunk(b"data", DATA), unsupported(1, 12)),
+        (HEAD + fmt_chunk(RATE, bits=64) + chunk(b"data", DATA), unsupported(1, 64)),
+        (HEAD + fmt_chunk(RATE, channels=0) + chunk(b"data", DATA), unsupported(1, 16, channels=0)),
+        (HEAD + fmt_chunk(0) + chunk(b"data", DATA), unsupported(1, 16, rate=0)),
+        (HEAD + fmt_chunk(10_000_001) + chunk(b"data", DATA), unsupported(1, 16, rate=10_000_001)),
+        (HEAD + extensible(25) + chunk(b"data", DATA), unsupported(0xFFFE, 16)),
     ],
 )
-def test_what_can_not_be_read_has_a_reason(content: bytes, reason: str) -> None:
+def test_what_can_not_be_read_has_a_reason(content: bytes, message: str) -> None:
     with pytest.raises(RecordingError) as raised:
         parse(content)
-    assert raised.value.reason == reason
+    assert str(raised.value) == message
+    assert raised.value.reason == message.split(":", maxsplit=1)[0]
+
+
+@pytest.mark.parametrize("rate", [1, 10_000_000])
+def test_any_rate_that_sound_may_have_is_taken(rate: int) -> None:
+    assert parse(HEAD + fmt_chunk(rate) + chunk(b"data", DATA)).sample_rate_hz == rate
+
+
+def test_an_extensible_format_needs_no_more_than_its_tag() -> None:
+    header = parse(HEAD + extensible(26) + chunk(b"data", DATA))
+    assert (header.encoding, header.frames) == ("pcm_16", FRAMES)
 
 
 @pytest.mark.parametrize(
@@ -297,9 +331,21 @@ def test_ds64_says_nothing_of_a_size_that_stands_in_its_place(elsewhere: int) ->
     assert (header.frames, header.flags) == (FRAMES, ())
 
 
-def test_a_ds64_that_is_too_short_says_nothing() -> None:
-    header = parse(HEAD + chunk(b"ds64", bytes(8)) + FMT + stated(b"data", 0xFFFFFFFF, DATA))
-    assert (header.frames, header.flags) == (FRAMES, ("size_repaired",))
+@pytest.mark.parametrize(("size", "flags"), [(8, ("size_repaired",)), (15, ("size_repaired",)), (16, ())])
+def test_a_ds64_that_is_too_short_says_nothing(size: int, flags: tuple[str, ...]) -> None:
+    ds64 = struct.pack("<QQQI", 1, len(DATA), 1, 0)[:size]
+    header = parse(b"RF64" + HEAD[4:] + chunk(b"ds64", ds64) + FMT + stated(b"data", 0xFFFFFFFF, DATA))
+    assert (header.frames, header.flags) == (FRAMES, flags)
+
+
+@pytest.mark.parametrize(("chunks", "readable"), [(254, True), (255, False)])
+def test_samples_are_looked_for_in_256_chunks(chunks: int, readable: bool) -> None:  # noqa: FBT001
+    content = HEAD + FMT + stated(b"junk", 0) * chunks + chunk(b"data", DATA)
+    if readable:
+        assert parse(content).frames == FRAMES
+    else:
+        with pytest.raises(RecordingError, match=NO_SAMPLES):
+            parse(content)
 
 
 @pytest.mark.parametrize("step_bytes", [8, 4096, 1 << 17])
@@ -365,6 +411,18 @@ def test_the_comment_and_the_artist_are_found_wherever_they_stand(
     header = parse(HEAD + FMT + b"".join(chunks))
     assert (header.comment.encode(), header.artist.encode()) == texts
     assert header.frames == FRAMES
+
+
+@pytest.mark.parametrize("text", [b"ends in X", b"ends in a space "])
+@pytest.mark.parametrize("padding", [b"", b"\0", b"\0\0\0"])
+def test_zeros_behind_guano_are_no_part_of_it(text: bytes, padding: bytes) -> None:
+    header = parse(HEAD + FMT + chunk(b"data", DATA) + chunk(b"guan", text + padding))
+    assert header.guano.encode() == text
+
+
+@pytest.mark.parametrize("text", [b"  caf\xc3\xa9 \0", b"caf\xc3\xa9"])
+def test_a_comment_is_utf_8_without_the_blanks_around_it(text: bytes) -> None:
+    assert parse(HEAD + FMT + info(chunk(b"ICMT", text)) + chunk(b"data", DATA)).comment == "caf\xe9"
 
 
 def test_bytes_that_are_no_text_do_not_harm() -> None:

@@ -209,6 +209,23 @@ def test_one_frame_more_than_a_file_can_have_is_too_much() -> None:
         decoded(from_512(encoded_block(1 << 23), BLOCK[:2]))
 
 
+def test_more_silence_than_a_recording_can_have_is_told_in_seconds_and_bytes() -> None:
+    number = 24 * 3600 * 8_000 // 256 + 1
+    with pytest.raises(RecordingError) as raised:
+        decoded(from_512(encoded_block(number), rate=8_000))
+    assert str(raised.value) == (
+        "impossible_length: the first 1 blocks of silence make a recording of 86400 s and 1382400512 bytes"
+    )
+
+
+@pytest.mark.parametrize("data", [b"", PLAIN, PLAIN + BLOCK[:-2], BLOCK[:-2]])
+def test_nothing_is_read_where_no_block_has_room(data: bytes) -> None:
+    def read(start: int, end: int) -> bytes:
+        raise AssertionError(f"read from {start} to {end}")
+
+    assert decode(read, parsed(recorded(data))) is None
+
+
 @pytest.mark.parametrize(("blocks", "possible"), [(1 << 17, True), ((1 << 17) + 1, False)])
 def test_there_are_not_more_blocks_than_a_recorder_can_write(blocks: int, possible: bool) -> None:  # noqa: FBT001
     block = encoded_block(1)
@@ -253,8 +270,10 @@ def test_a_file_of_4_gib_is_read_once_in_small_pieces() -> None:
 
 def test_a_file_that_became_shorter_is_told() -> None:
     content = recorded(PLAIN, BLOCK, encoded_block(64), BLOCK)
-    with pytest.raises(RecordingError, match="short_read"):
+    with pytest.raises(RecordingError) as raised:
         decode(lambda start, end: content[start:end][:700], parsed(content))
+    assert raised.value.reason == "short_read"
+    assert str(raised.value) == "short_read: 350 of 768 frames could be read"
 
 
 @pytest.mark.parametrize("real_ends", [True, False], ids=["firmware 1.4", "firmware 1.5"])
