@@ -28,7 +28,8 @@ def fresh(user: User) -> User:
 def follow_from_the_beginning(user: User, page: Path) -> None:
     """What a page says, without the results of what it said before."""
     for block in blocks_of(page):
-        shutil.rmtree(user.folder / "results", ignore_errors=True)
+        if block.is_run:
+            shutil.rmtree(user.folder / "results", ignore_errors=True)
         user.do(block, page.name)
 
 

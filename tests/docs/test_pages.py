@@ -18,8 +18,21 @@ SHOWN = {"csv", "json", "text", "toml", "yaml"}
 ELSEWHERE = {
     "docs/start.md": "every other page goes on from it",
     "docs/bring-your-own-model.md": "tests/models, with PyTorch",
+    "docs/buckets.md": "tests/buckets, with servers",
+    **{f"docs/clusters/{name}.md": "tests/docs/test_clusters.py" for name in ("existing", "index", "local", "none")},
+    "docs/clusters/slurm.md": "tests/slurm",
+    "docs/clusters/ssh.md": "tests/ssh",
 }
-NOT_RUN = {"README.md": 1}
+NOT_RUN = {
+    "README.md": 1,
+    "cluster/README.md": 1,
+    "docs/buckets.md": 2,
+    "docs/clusters/existing.md": 2,
+    "docs/clusters/index.md": 2,
+    "docs/clusters/kubernetes.md": 4,
+    "docs/clusters/slurm.md": 2,
+    "docs/clusters/ssh.md": 2,
+}
 """Blocks that say why they are not run."""
 
 
