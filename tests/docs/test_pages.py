@@ -20,6 +20,8 @@ ELSEWHERE = {
     "docs/bring-your-own-model.md": "tests/models, with PyTorch",
     "docs/buckets.md": "tests/buckets, with servers",
     **{f"docs/clusters/{name}.md": "tests/docs/test_clusters.py" for name in ("existing", "index", "local", "none")},
+    "docs/models.md": "tests/docs/test_models.py",
+    "docs/results.md": "tests/docs/test_results.py",
     "docs/clusters/slurm.md": "tests/slurm",
     "docs/clusters/ssh.md": "tests/ssh",
 }
@@ -32,6 +34,8 @@ NOT_RUN = {
     "docs/clusters/kubernetes.md": 4,
     "docs/clusters/slurm.md": 2,
     "docs/clusters/ssh.md": 2,
+    "docs/models.md": 2,
+    "docs/results.md": 2,
 }
 """Blocks that say why they are not run."""
 
