@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import fsspec
 import pytest
 
-from birddask.demo import lay_out_cards
+from birddask.commands.demo import lay_out_cards
 from birddask.models.cache import CACHE_VARIABLE, models_folder
 from birddask.storage import Folder
 from tests.support.pages import User
