@@ -43,6 +43,9 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "smb": {"share_access": "r", "auto_mkdir": True},
 }
 
+# The extra of birddask that brings the client of a protocol.
+_EXTRAS = {"sftp": "sftp", "ssh": "sftp", "smb": "smb", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az"}
+
 # All other filesystems keep one connection: it does not come back by itself, and smbprotocol shows it to all threads
 # before it is ready.
 _WITHOUT_CONNECTION = (LocalFileSystem, AsyncFileSystem)
@@ -260,8 +263,11 @@ class Folder:
         protocol = self.url.split("::")[0].split("://")[0] if is_url(self.url) else "file"
         try:
             kind = fsspec.get_filesystem_class(protocol)
-        except (ValueError, ImportError) as error:
+        except ValueError as error:
             raise ConfigError(f"the URL {self.url} can't be used: {error}") from error
+        except ImportError as error:
+            how = f"pip install 'birddask[{_EXTRAS[protocol]}]'" if protocol in _EXTRAS else str(error)
+            raise ConfigError(f"the URL {self.url} needs a package more: {how}") from error
         with contextlib.nullcontext() if issubclass(kind, _WITHOUT_CONNECTION) else _connecting:
             filesystem, root = fsspec.core.url_to_fs(self.url, **self._all_options())
         return filesystem, str(root)
