@@ -33,7 +33,8 @@ def say_yes_to_all(job: Path) -> int:
             items = json.load(reply)["items"]
         for number in range(len(items)):
             url, headers = f"{page.base}items/{number}/answer", {"Origin": page.base.rstrip("/")}
-            with browser.open(urllib.request.Request(url, b'{"verdict": "yes"}', headers)) as reply:
+            request = urllib.request.Request(url, b'{"verdict": "yes"}', headers)  # noqa: S310 - of this machine
+            with browser.open(request) as reply:
                 assert reply.status == 200
     return len(items)
 
