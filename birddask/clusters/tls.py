@@ -16,7 +16,7 @@ _ROLES = ("client", "scheduler", "worker")
 @document
 @dataclass(frozen=True)
 class Tls:
-    """Files in PEM format, under the same paths on all machines; ``cluster/README.md`` tells how to make them.
+    """Files in PEM format, under the same paths on all machines; ``docs/clusters/index.md`` tells how to make them.
 
     Attributes:
         ca: certificate of the authority that signed the other one.

@@ -25,7 +25,8 @@ def status_lines(standing: Standing, now: datetime) -> Iterator[str]:
 
 def _run_lines(note: RunNote, now: datetime) -> Iterator[str]:
     where = f"{note.verb} of {note.began:%Y-%m-%d %H:%M:%S} UTC, process {note.process} on {note.host}"
-    progress = f"{note.activity}: {note.done}{f' of {note.total}' if note.total is not None else ''} {note.things}"
+    done = f"{note.done}{f' of {note.total}' if note.total is not None else ''} {note.things}"
+    progress = f"{note.activity}: {done}" if note.activity else "it only began"
     heard = span(max(0.0, note.silent_s(now)))
     if note.is_alive(now):
         yield f"running: {where}, {note.workers} workers; {progress}; heard {heard} ago"

@@ -25,6 +25,9 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "smb": {"share_access": "r", "auto_mkdir": True},
 }
 
+# The extra of birddask that brings the client of a protocol.
+_EXTRAS = {"sftp": "sftp", "ssh": "sftp", "smb": "smb", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az"}
+
 # All other filesystems keep one connection: it does not come back by itself, and smbprotocol shows it to all threads
 # before it is ready.
 _WITHOUT_CONNECTION = (LocalFileSystem, AsyncFileSystem)
@@ -40,12 +43,17 @@ def connect(url: str, options: Options) -> tuple[fsspec.AbstractFileSystem, str]
     """The filesystem of this process for a URL or path, connected, and the path there.
 
     Raises:
-        ConfigError: no filesystem is known for such a URL, or the environment lacks a variable of the options.
+        ConfigError: no filesystem is known for such a URL, its client is not installed, or the environment lacks a
+            variable of the options.
     """
+    protocol = _protocol(url)
     try:
-        kind = fsspec.get_filesystem_class(_protocol(url))
-    except (ValueError, ImportError) as error:
+        kind = fsspec.get_filesystem_class(protocol)
+    except ValueError as error:
         raise ConfigError(f"the URL {url} can't be used: {error}") from error
+    except ImportError as error:
+        how = f"pip install 'birddask[{_EXTRAS[protocol]}]'" if protocol in _EXTRAS else str(error)
+        raise ConfigError(f"the URL {url} needs a package more: {how}") from error
     with contextlib.nullcontext() if issubclass(kind, _WITHOUT_CONNECTION) else _connecting:
         filesystem, path = fsspec.core.url_to_fs(url, **all_options(url, options))
     return filesystem, str(path)

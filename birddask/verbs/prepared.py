@@ -100,7 +100,7 @@ def require_scanned(job: Job, scans: Scans) -> None:
     if not scans.tables:
         raise ConfigError(
             f"no file of {job.archive_folder.url} was scanned into {job.output_folder.url} yet; `birddask scan` or "
-            "`birddask run` does it, if there is a file"
+            "`birddask run` does it; if they say this, the archive is empty, or not mounted"
         )
 
 

@@ -41,6 +41,7 @@ def lines(prepared: Prepared, now: datetime | None = None) -> str:
 def test_a_run_is_seen_while_it_goes_on(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notes, "_BEAT_EVERY_S", 0.05)
     with noted("run", prepared) as notebook:
+        assert "0 workers; it only began; heard 0 s ago" in lines(prepared)
         watch = notebook.watching(unwatched)
         watch(Begun("scan", None, "files", None))
         watch(Crew(3, 6))

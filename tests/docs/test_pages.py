@@ -18,8 +18,26 @@ SHOWN = {"csv", "json", "text", "toml", "yaml"}
 ELSEWHERE = {
     "docs/start.md": "every other page goes on from it",
     "docs/bring-your-own-model.md": "tests/models, with PyTorch",
+    "docs/buckets.md": "tests/buckets, with servers",
+    **{f"docs/clusters/{name}.md": "tests/docs/test_clusters.py" for name in ("existing", "index", "local", "none")},
+    "docs/models.md": "tests/docs/test_models.py",
+    "docs/results.md": "tests/docs/test_results.py",
+    "docs/clusters/slurm.md": "tests/slurm",
+    "docs/clusters/ssh.md": "tests/ssh",
 }
-NOT_RUN = {"README.md": 1}
+NOT_RUN = {
+    "README.md": 2,
+    "cluster/README.md": 1,
+    "docs/buckets.md": 2,
+    "docs/clusters/existing.md": 2,
+    "docs/clusters/index.md": 2,
+    "docs/clusters/kubernetes.md": 4,
+    "docs/clusters/slurm.md": 2,
+    "docs/clusters/ssh.md": 2,
+    "docs/models.md": 2,
+    "docs/results.md": 2,
+    "docs/start.md": 1,
+}
 """Blocks that say why they are not run."""
 
 
@@ -32,6 +50,12 @@ def test_a_page_does_what_it_says(page: str, user: User) -> None:
 
 def test_a_beginner_gets_to_results(beginner: User) -> None:
     assert (beginner.folder / "results/recordings/scan-0000.parquet").is_file()
+
+
+def test_the_readme_shows_what_the_demonstration_prints() -> None:
+    shown = next(block.content for block in PAGES["README.md"] if block.language == "text").splitlines()
+    assert len(shown) > 5
+    assert "\n".join(shown[:-1]) in next(block.content for block in PAGES["docs/start.md"] if "demo" in block.content)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from birddask.clusters import Tls
 
-GUIDE = Path(__file__).parents[2] / "cluster/README.md"
+GUIDE = Path(__file__).parents[2] / "docs/clusters/index.md"
 
 
 def certificate(folder: Path) -> Tls:

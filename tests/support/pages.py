@@ -11,7 +11,8 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -72,16 +73,21 @@ class User:
     Attributes:
         root: stands for ``/`` in the places that pages name.
         folder: where commands are started.
+        servers: what pages call the servers of the test, and how they are really called.
+        variables: of the environment, beside that of the test.
     """
 
     root: Path
     folder: Path
+    servers: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def places(self) -> dict[str, str]:
         """What pages call a place, and where it is."""
         home = self.root / "home/me"
-        return {"/media/": f"{self.root}/media/", "/mnt/": f"{self.root}/mnt/", "/home/me": str(home), "~/": f"{home}/"}
+        folders = {"/media/": f"{self.root}/media/", "/mnt/": f"{self.root}/mnt/", "/home/me": str(home)}
+        return {**folders, "~/": f"{home}/", **self.servers}
 
     def here(self, text: str) -> str:
         """A page's text, with places that are here."""
@@ -96,16 +102,20 @@ class User:
             AssertionError: a command fails, or prints something else than the page shows.
         """
         for block in blocks_of(page):
-            where = f"{page.name}, line {block.line}"
-            if block.file:
-                (self.folder / block.file).write_text(self.here(block.content))
-            elif block.is_run and block.language == "console":
-                for command, shown in _dialogue(block.content):
-                    said = self.run(["sh", "-euc", self.here(command)], f"{where}: {command}")
-                    _compare(self.here(shown), said, f"{where}: {command}")
-            elif block.is_run:
-                interpreter = [sys.executable, "-c"] if block.language == "python" else ["sh", "-euc"]
-                self.run([*interpreter, self.here(block.content)], where)
+            self.do(block, page.name)
+
+    def do(self, block: Block, page: str) -> None:
+        """Do what a block of a page says; raises as ``follow``."""
+        where = f"{page}, line {block.line}"
+        if block.file:
+            (self.folder / block.file).write_text(self.here(block.content))
+        elif block.is_run and block.language == "console":
+            for command, shown in _dialogue(block.content):
+                said = self.run(["sh", "-euc", self.here(command)], f"{where}: {command}")
+                _compare(self.here(shown), said, f"{where}: {command}")
+        elif block.is_run:
+            interpreter = [sys.executable, "-c"] if block.language == "python" else ["sh", "-euc"]
+            self.run([*interpreter, self.here(block.content)], where)
 
     def run(self, command: list[str], where: str) -> str:
         """What a command prints, both streams, with birddask on the path.
@@ -117,7 +127,7 @@ class User:
         ended = subprocess.run(
             command,
             cwd=self.folder,
-            env={**os.environ, "PATH": path},
+            env={**os.environ, "PATH": path, **self.variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -5,6 +5,7 @@ import errno
 import os
 import pickle
 import resource
+import sys
 import tempfile
 import threading
 import uuid
@@ -222,6 +223,20 @@ def test_linked_folders_are_listed_but_not_into_themselves(tmp_path: Path) -> No
     ]
     with pytest.raises(FileNotFoundError):
         folder.read("lost.wav")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "package", "extra"),
+    [("sftp", "paramiko", "sftp"), ("smb", "smbclient", "smb"), ("gs", "gcsfs", "gs"), ("az", "adlfs", "az")],
+)
+def test_a_missing_package_is_named_by_its_extra(
+    protocol: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    for module in (f"fsspec.implementations.{protocol}", "paramiko.client"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(ConfigError, match=rf"{protocol}://nas/cards needs .* pip install 'birddask\[{extra}\]'"):
+        Folder(f"{protocol}://nas/cards").exists()
 
 
 def test_a_missing_place_and_a_wrong_url_are_for_the_user_to_change(tmp_path: Path) -> None:

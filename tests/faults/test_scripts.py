@@ -1,8 +1,7 @@
-"""The demonstration, the README's lines on its output, and the scripts, as a user runs them."""
+"""The scripts, and a demonstration without a network, as a user runs them."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,47 +12,6 @@ from tests.support.program import birddask, tables, write_job
 from tests.support.sounds import noise, write_wav
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the demonstration was run."""
-    folder = tmp_path_factory.mktemp("demo")
-    done = birddask("demo", folder / "birddask-demo")
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    heard = lines[lines.index("species heard with a probability of 0.25 or more:") + 1 : -1]
-    assert {re.sub(r",.*", "", line.strip()) for line in heard} == {
-        f"{site}: {species}"
-        for site in ("ridge", "stream")
-        for species in (
-            "Tennessee Warbler (Leiothlypis peregrina)",
-            "Blackburnian Warbler (Setophaga fusca)",
-            "Bay-breasted Warbler (Setophaga castanea)",
-        )
-    }
-    assert lines[-1] == f"the results lie in {folder / 'birddask-demo' / 'results'}"
-    return folder
-
-
-def test_a_second_demonstration_has_nothing_left_to_do(demo: Path) -> None:
-    before = tables(demo)
-    again = birddask("demo", demo / "birddask-demo")
-    assert again.returncode == 0
-    assert "nothing is left to do" in again.stdout
-    assert tables(demo) == before
-
-
-def readme_blocks() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-
-
-@pytest.mark.parametrize("block", readme_blocks(), ids=lambda block: block.split()[1])
-def test_the_readmes_lines_read_the_results(block: str, demo: Path) -> None:
-    assert len([line for line in block.splitlines() if line]) == 3
-    done = subprocess.run([sys.executable, "-c", block], cwd=demo, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "Tennessee" in done.stdout or "[" in done.stdout
 
 
 def script(name: str, *arguments: Path) -> subprocess.CompletedProcess[str]:
