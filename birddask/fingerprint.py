@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-FINGERPRINT_CHARACTERS = 10
+_CHARACTERS = 10
 
 
 def canonical_json(value: object) -> str:
@@ -20,7 +20,7 @@ def canonical_json(value: object) -> str:
 
 def fingerprint(value: object) -> str:
     """The first ten hexadecimal digits of the SHA-256 of the canonical JSON of a value."""
-    return sha256_hex(canonical_json(value).encode())[:FINGERPRINT_CHARACTERS]
+    return sha256_hex(canonical_json(value).encode())[:_CHARACTERS]
 
 
 def sha256_hex(content: bytes) -> str:

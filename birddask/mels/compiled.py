@@ -6,8 +6,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-Array32 = NDArray[np.float32]
-Array64 = NDArray[np.float64]
+from birddask.mels.arrays import Array32, Array64
 
 
 def folded_samples(n_fft: int) -> NDArray[np.intp]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from birddask.mels.arrays import Array64
 from birddask.mels.axes import LinearAxis, MelFilterbank
 
-Array64 = NDArray[np.float64]
-
+# HTK: O'Shaughnessy, Speech Communication, 1987, as in The HTK Book: 2595 log10(1 + f / 700).
+_HTK_FACTOR, _HTK_CORNER_HZ = 2595, 700
 # Slaney, Auditory Toolbox, 1998: three mels in 200 Hz up to 1 kHz, from there on 27 mels in a factor of 6.4.
 _HZ_PER_MEL = 200 / 3
 _LOG_FROM_HZ = 1000.0
@@ -17,7 +18,7 @@ _LOG_STEP = np.log(6.4) / 27
 
 
 def axis_matrix(axis: MelFilterbank | LinearAxis, n_fft: int, sample_rate_hz: int) -> NDArray[np.float32]:
-    """The matrix (n_fft / 2 + 1, bins) of a channel's axis."""
+    """The matrix of a channel's axis, float32 (n_fft / 2 + 1, bins), the lowest bin first."""
     if isinstance(axis, MelFilterbank):
         return mel_matrix(axis, n_fft, sample_rate_hz)
     bins = axis.bins(n_fft, sample_rate_hz)
@@ -25,7 +26,10 @@ def axis_matrix(axis: MelFilterbank | LinearAxis, n_fft: int, sample_rate_hz: in
 
 
 def mel_matrix(filterbank: MelFilterbank, n_fft: int, sample_rate_hz: int) -> NDArray[np.float32]:
-    """The matrix (n_fft / 2 + 1, bins) that turns a spectrum into mels."""
+    """The matrix that turns a spectrum into mels, float32 (n_fft / 2 + 1, bins), the lowest mel first.
+
+    A filter narrower than the distance of the transform's bins may be all zeros, as in librosa.
+    """
     to_mel, to_hz = (_htk_mel, _htk_hz) if filterbank.scale == "htk" else (_slaney_mel, _slaney_hz)
     low, high = to_mel(np.array([filterbank.low_hz, filterbank.high_hz]))
     edges = np.linspace(low, high, filterbank.bins + 2, dtype=np.float64)
@@ -48,12 +52,12 @@ def _triangles(edges: Array64, points: Array64) -> NDArray[np.float32]:
 
 
 def _htk_mel(hz: Array64) -> Array64:
-    mel: Array64 = 2595 * np.log10(1 + hz / 700)
+    mel: Array64 = _HTK_FACTOR * np.log10(1 + hz / _HTK_CORNER_HZ)
     return mel
 
 
 def _htk_hz(mel: Array64) -> Array64:
-    hz: Array64 = 700 * (10 ** (mel / 2595) - 1)
+    hz: Array64 = _HTK_CORNER_HZ * (10 ** (mel / _HTK_FACTOR) - 1)
     return hz
 
 

@@ -6,11 +6,9 @@ import math
 
 import numpy as np
 import scipy.signal
-from numpy.typing import NDArray
 
+from birddask.mels.arrays import Array32
 from birddask.mels.scales import Pcen
-
-Array32 = NDArray[np.float32]
 
 
 def normalise_energy(pcen: Pcen, mels: Array32, frames_per_s: float) -> Array32:

@@ -8,9 +8,8 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from birddask.mels.arrays import Array32
 from birddask.mels.compiled import cut_frames, squared
-
-Array32 = NDArray[np.float32]
 
 # Frames transformed together: what they need stays in a core's cache.
 _FRAMES_AT_ONCE = 128
@@ -35,8 +34,10 @@ class PowerSpectrum:
     """A window and a mel matrix made ready.
 
     Attributes:
+        magnitude: mels are made of the spectrum's magnitude, else of its power.
         window: float64 (n_fft,).
         window_32: the same in float32.
+        bands: all mels, in order.
         average: float32 (bin,): what takes the mean over bins.
         faintest: float32 (mel,): the smallest mel of a frame with a mean power of 1 that float32 gives well enough.
     """

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from birddask.mels.compiled import Array32, Array64, fold, folded_samples
+from birddask.mels.arrays import Array32, Array64
+from birddask.mels.compiled import fold, folded_samples
 
 # Frames transformed together: OpenBLAS multiplies small matrices as they lie, larger ones only after packing them.
 _FRAMES_AT_ONCE = 32

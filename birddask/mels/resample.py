@@ -36,9 +36,16 @@ class InputSpan:
 
 
 def input_span(start_samples: int, length_samples: int, rate_hz: int, recording_rate_hz: int, frames: int) -> InputSpan:
-    """The frames needed for a clip that begins at ``start_samples`` of the resampled recording.
+    """The frames needed for a clip of the resampled recording.
 
     A span begins where a frame and a resampled sample coincide, so that a clip does not depend on its neighbours.
+
+    Args:
+        start_samples: where the clip begins, at ``rate_hz``.
+        length_samples: of the clip, at ``rate_hz``.
+        rate_hz: of the model.
+        recording_rate_hz: of the recording.
+        frames: of the recording, at its own rate.
     """
     own_first = start_samples * recording_rate_hz // rate_hz
     own_end = min(-(-(start_samples + length_samples) * recording_rate_hz // rate_hz), frames)
@@ -56,7 +63,14 @@ def input_span(start_samples: int, length_samples: int, rate_hz: int, recording_
 def resample_clip(
     span_samples: NDArray[np.float32], span: InputSpan, recording_rate_hz: int, spec: MelSpec
 ) -> NDArray[np.float32]:
-    """The clip's waveform, float32 (clip length,), completed with zeros where the recording ends."""
+    """The clip's waveform, float32 (clip length,), completed with zeros where the recording ends.
+
+    Args:
+        span_samples: float32 (frames of the span,), at ``recording_rate_hz``.
+        span: as ``input_span`` gave it.
+        recording_rate_hz: of the recording.
+        spec: says the clip's rate and length and the resampler.
+    """
     length_samples, rate_hz = spec.clip.length_samples, spec.clip.sample_rate_hz
     if rate_hz != recording_rate_hz:
         if spec.resampler == "sinc_hann":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from birddask.mels.arrays import Array32
 from birddask.mels.scales import (
     Decibels,
     Gain,
@@ -19,11 +19,9 @@ from birddask.mels.scales import (
     Waveform,
 )
 
-Array32 = NDArray[np.float32]
-
 
 def normalise(how: Waveform, waveform: Array32) -> Array32:
-    """A clip's waveform, float32 (sample,), normalised."""
+    """A clip's waveform, float32 (sample,), normalised; the same shape and type, and perhaps the same array."""
     if isinstance(how, Gain):
         return waveform * np.float32(how.factor)
     if isinstance(how, Peak):
@@ -52,7 +50,7 @@ def _peak(how: Peak, waveform: Array32) -> Array32:
 
 
 def rescale(how: Scale, mels: Array32, frames_per_s: float) -> Array32:
-    """A channel's mels scaled.
+    """A channel's mels scaled, float32 (frame, mel); perhaps the same array.
 
     Args:
         how: one scale.

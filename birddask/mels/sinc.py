@@ -7,9 +7,8 @@ import math
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
-Array32 = NDArray[np.float32]
+from birddask.mels.arrays import Array32
 
 # Zero crossings on either side, and the end of the pass band in Nyquist frequencies: torchaudio's defaults.
 _CROSSINGS = 6

@@ -28,9 +28,9 @@ class Quality:
     """How a clip was recorded.
 
     Attributes:
-        level_dbfs: root mean square against a full-scale constant.
-        clipped_share: samples at full scale, of all.
-        zero_share: samples that are zero, of all.
+        level_dbfs: root mean square against a full-scale constant: 0 at most for integers, -380 at least.
+        clipped_share: samples at full scale, of all; 0 to 1.
+        zero_share: samples that are zero, of all; 0 to 1.
     """
 
     level_dbfs: float

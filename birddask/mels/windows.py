@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array64 = NDArray[np.float64]
+from birddask.mels.arrays import Array64
 
 # A window is sum_k (-1)^k a_k cos(2 pi k n / N), which is periodic with N, the window's length. The coefficients of
 # flattop are those of D'Antona and Ferrero, Digital Signal Processing for Measurement Systems, 2006.

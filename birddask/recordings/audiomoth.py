@@ -99,7 +99,6 @@ class AudioMothComment:
     device: str | None
     deployment: str | None
     model: str | None
-    external_microphone: bool
     gain: str | None
     battery_v: float | None
     battery_limit: Literal["", "below", "above"]
@@ -124,7 +123,6 @@ def parse_comment(text: str) -> AudioMothComment:
         device=parse_serial(who["serial"] or "") if who else None,
         deployment=who["deployment"] if who else None,
         model=("AudioMoth Live" if who["live"] else "AudioMoth") if who else None,
-        external_microphone="using external microphone" in text,
         gain=_gain(text),
         battery_v=battery_v,
         battery_limit=battery_limit,

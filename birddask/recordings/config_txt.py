@@ -27,7 +27,6 @@ class DeviceConfig:
     Attributes:
         device: the serial number, 16 hexadecimal digits.
         firmware: name and version as written, for example ``AudioMoth-Firmware-Basic (1.8.0)``.
-        deployment: the identifier of the deployment, 16 hexadecimal digits.
         utc_offset_min: of the device's clock, in minutes.
         latitude_deg: -90 to 90, north is positive.
         longitude_deg: -180 to 180, east is positive.
@@ -36,7 +35,6 @@ class DeviceConfig:
 
     device: str
     firmware: str
-    deployment: str | None
     utc_offset_min: int | None
     latitude_deg: float | None
     longitude_deg: float | None
@@ -56,7 +54,6 @@ def parse_config(content: bytes) -> DeviceConfig | None:
     return DeviceConfig(
         device=device,
         firmware=firmware,
-        deployment=parse_serial(values.get("Deployment ID", "")),
         utc_offset_min=_utc_offset_min(values.get("Time zone", ""), values.get("Device time", "")),
         latitude_deg=latitude_deg,
         longitude_deg=longitude_deg,

@@ -49,7 +49,6 @@ class Guano:
         latitude_deg: -90 to 90, both or none of the two.
         longitude_deg: -180 to 180.
         location_source: for example ``GPS``.
-        original_name: the file's name as the recorder gave it; copies made by programs keep that of their parent.
         battery_v: where ``battery_limit`` is ``below`` or ``above``, the end of what it can measure.
         temperature_c: inside the recorder.
         gain: ``low``, ``low-medium``, ``medium``, ``medium-high`` or ``high``.
@@ -60,7 +59,6 @@ class Guano:
 
     start_time_us: int | None = None
     utc_offset_min: int | None = None
-    make: str | None = None
     model: str | None = None
     serial: str | None = None
     firmware: str | None = None
@@ -68,7 +66,6 @@ class Guano:
     latitude_deg: float | None = None
     longitude_deg: float | None = None
     location_source: str | None = None
-    original_name: str | None = None
     battery_v: float | None = None
     battery_limit: Literal["", "below", "above"] = ""
     temperature_c: float | None = None
@@ -95,7 +92,6 @@ def parse_guano(text: str) -> Guano:
     return Guano(
         start_time_us=start_time_us,
         utc_offset_min=utc_offset_min,
-        make=fields.get("Make") or None,
         model=fields.get("Model") or None,
         serial=None if serial == SHARED_SERIAL else serial or None,
         firmware=firmware or None,
@@ -103,7 +99,6 @@ def parse_guano(text: str) -> Guano:
         latitude_deg=latitude_deg,
         longitude_deg=longitude_deg,
         location_source=fields.get("OAD|Loc Source") or None,
-        original_name=original_name or None,
         battery_v=battery_v,
         battery_limit=battery_limit,
         temperature_c=_parse_number(fields.get("Temperature Int", "")),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 # A clock that was never set counts from 1970 on, and no battery lasts for two years.
 UNSET_CLOCK_BEFORE_US = 63_072_000_000_000
+US_PER_MIN = 60_000_000
 _TIMESTAMP = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(?P<fraction>\d{1,9}))? ?"
     r"(?P<zone>Z|[+-]\d{1,2}(?::?\d\d)?)?",
@@ -14,7 +15,6 @@ _TIMESTAMP = re.compile(
 )
 _ZONE = re.compile(r"([+-])(\d{1,2})(?::?([0-5]\d))?", re.ASCII)
 _FURTHEST_OFFSET_MIN = 14 * 60
-_US_PER_MIN = 60_000_000
 
 
 def to_microseconds(moment: datetime) -> int:
@@ -55,7 +55,7 @@ def read_moment(digits: str, fraction: str = "", zone: str = "") -> tuple[int | 
     if size_min > _FURTHEST_OFFSET_MIN:
         return None, None
     offset_min = -size_min if match[1] == "-" else size_min
-    return local_us - offset_min * _US_PER_MIN, offset_min
+    return local_us - offset_min * US_PER_MIN, offset_min
 
 
 def parse_timestamp(text: str) -> tuple[int | None, int | None]:

@@ -16,10 +16,10 @@ from birddask.recordings.recording import Recording, Segment
 from birddask.storage import Folder
 
 Samples = NDArray[np.float32]
-"""One channel, in [-1, 1]."""
+"""One channel, float32 (frame,); in [-1, 1], but for what floating point formats hold beyond."""
 
 ReadSpan = Callable[[int, int], Samples]
-"""Samples from a first frame, a number of them; channels are averaged."""
+"""Samples from a first frame on, a number of frames; channels are averaged."""
 
 
 @contextlib.contextmanager
@@ -111,7 +111,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 
 
 def decode_pcm(content: bytes, encoding: str) -> Samples:
-    """Interleaved little-endian samples as float32, scaled as libsndfile does: by 2 to the bits less one."""
+    """Interleaved little-endian samples as float32 (sample,), scaled as libsndfile does: by 2 to the bits less one."""
     if encoding == "pcm_24":
         widened = np.zeros((len(content) // 3, 4), np.uint8)
         widened[:, 1:] = np.frombuffer(content, np.uint8).reshape(-1, 3)

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from birddask.recordings.moments import UNSET_CLOCK_BEFORE_US
+from birddask.recordings.moments import UNSET_CLOCK_BEFORE_US, US_PER_MIN
 from birddask.recordings.recording import UNKNOWN
 
-_US_PER_MIN = 60_000_000
 # Names are cut to the second; Frontier Labs' recorders begin some seconds before the moment in the name.
 _SAME_WITHIN_US = 1_000_000
-_SAME_WITHIN_OF_FLAC_US = _US_PER_MIN
+_SAME_WITHIN_OF_FLAC_US = US_PER_MIN
 # Firmware 1.2.2 of 9 October 2019 added the minutes of a zone as seconds to the time in its header.
-_HEADER_OFF_BY_AT_MOST_US = 61 * _US_PER_MIN
+_HEADER_OFF_BY_AT_MOST_US = 61 * US_PER_MIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +167,10 @@ def _candidate(stated: Stated, own_min: int | None, offsets: Offsets) -> _Candid
     if stated.utc_offset_min is not None:
         return _Candidate(stated, stated.time_us, stated.source)
     if own_min is not None:
-        return _Candidate(stated, stated.time_us - own_min * _US_PER_MIN, stated.source)
+        return _Candidate(stated, stated.time_us - own_min * US_PER_MIN, stated.source)
     if offsets.card_min is not None:
-        return _Candidate(stated, stated.time_us - offsets.card_min * _US_PER_MIN, f"{stated.source}_config")
-    assumed_us = stated.time_us - offsets.assumed_min * _US_PER_MIN
+        return _Candidate(stated, stated.time_us - offsets.card_min * US_PER_MIN, f"{stated.source}_config")
+    assumed_us = stated.time_us - offsets.assumed_min * US_PER_MIN
     return _Candidate(stated, assumed_us, f"{stated.source}_assumed_offset")
 
 

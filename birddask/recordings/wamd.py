@@ -19,7 +19,6 @@ _VERSION_1 = b"\x01\0"
 _MODEL = 0x0001
 _SERIAL = 0x0002
 _FIRMWARE = 0x0003
-_PREFIX = 0x0004
 _START_TIME = 0x0005
 _FIRST_POSITION = 0x0006
 _LAST_POSITION = 0x0014
@@ -38,7 +37,6 @@ class Wamd:
     """What the chunk says; None where it does not.
 
     Attributes:
-        prefix: of the names of the recordings, as set by the user; at first the serial number.
         start_time_us: microseconds since 1970, in UTC if ``utc_offset_min`` is known, else on the recorder's own clock.
         utc_offset_min: of the recorder's clock, in minutes.
         latitude_deg: -90 to 90, both or none of the two; where the recording began, else as last set.
@@ -49,7 +47,6 @@ class Wamd:
     model: str | None = None
     serial: str | None = None
     firmware: str | None = None
-    prefix: str | None = None
     start_time_us: int | None = None
     utc_offset_min: int | None = None
     latitude_deg: float | None = None
@@ -75,7 +72,6 @@ def parse_wamd(content: bytes) -> Wamd:
         model=_text(values, _MODEL) or None,
         serial=_text(values, _SERIAL) or None,
         firmware=_text(values, _FIRMWARE) or None,
-        prefix=_text(values, _PREFIX) or None,
         start_time_us=start_time_us,
         utc_offset_min=utc_offset_min,
         latitude_deg=latitude_deg,

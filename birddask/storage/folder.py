@@ -87,6 +87,7 @@ class Folder:
 
         Raises:
             FileNotFoundError: there is no such file.
+            StorageError: it is a folder.
         """
 
         def size(filesystem: fsspec.AbstractFileSystem, path: str) -> int:

@@ -14,7 +14,10 @@ T = TypeVar("T")
 
 
 def in_order(action: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-    """The results of an action on each item, in the order of the items, a few of them begun before their turn."""
+    """The results of an action on each item, in the order of the items, a few of them begun before their turn.
+
+    What the action raises for an item is raised in the turn of that item.
+    """
     begun: deque[Future[T]] = deque()
     with ThreadPoolExecutor(_AT_ONCE, "storage") as pool:
         for item in items:

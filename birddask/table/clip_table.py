@@ -44,8 +44,8 @@ class ClipRow:
         status: ``ok``; ``silent``: every sample is zero, nothing to score; ``quarantined``: not computed.
         reason: why it was quarantined.
         level_dbfs: root mean square of the samples against full scale; None unless ``ok``.
-        clipped_share: samples at full scale, of all; None unless ``ok``.
-        zero_share: samples that are zero, of all; None unless ``ok``.
+        clipped_share: samples at full scale, of all, 0 to 1; None unless ``ok``.
+        zero_share: samples that are zero, of all, 0 to 1; None unless ``ok``.
     """
 
     clip: int

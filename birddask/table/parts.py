@@ -47,7 +47,7 @@ def probabilities_file(
 
     Args:
         rows: the clips that were scored.
-        probabilities: float32 (clip, label), in the order of ``rows`` and ``labels``.
+        probabilities: float32 (clip, label), 0 to 1, in the order of ``rows`` and ``labels``.
         labels: names of the labels.
         layout: wide or long.
         metadata: what is recorded in the file about where the numbers come from.
@@ -66,7 +66,7 @@ def embeddings_file(
 
     Args:
         rows: the clips that were scored.
-        embeddings: (clip, width), in the order of ``rows``, of the type that is stored.
+        embeddings: float16 or float32 (clip, width), in the order of ``rows``; stored as they are.
         metadata: as in ``probabilities_file``.
     """
     columns = _identity(rows, np.arange(len(rows)))

@@ -73,9 +73,9 @@ class Results:
         Args:
             block: which.
             rows: the clips that were scored.
-            probabilities: (clip, label).
+            probabilities: float32 (clip, label), 0 to 1.
             labels: names of the labels.
-            embeddings: (clip, width); not looked at unless they are asked for.
+            embeddings: float32 (clip, width); not looked at unless they are asked for.
 
         Raises:
             ModelError: an embedding is too large for float16.

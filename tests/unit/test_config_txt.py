@@ -17,7 +17,6 @@ def config(
     *,
     device: str = DEVICE,
     firmware: str = FIRMWARE,
-    deployment: str | None = None,
     utc_offset_min: int | None = None,
     latitude_deg: float | None = None,
     longitude_deg: float | None = None,
@@ -26,7 +25,6 @@ def config(
     return DeviceConfig(
         device=device,
         firmware=firmware,
-        deployment=deployment,
         utc_offset_min=utc_offset_min,
         latitude_deg=latitude_deg,
         longitude_deg=longitude_deg,
@@ -75,7 +73,6 @@ def test_the_settings_of_a_new_firmware_are_understood() -> None:
     assert parse_config(text.encode()) == config(
         device="245AAA0666BC09F5",
         firmware="AudioMoth-Firmware-Basic (1.11.0)",
-        deployment="00000000A4168C14",
         utc_offset_min=-210,
         latitude_deg=52.146196,
         longitude_deg=-4.474776,
@@ -215,7 +212,6 @@ def written_configs(draw: st.DrawFn) -> tuple[bytes, DeviceConfig]:
     return text.encode(), config(
         device=device,
         firmware=firmware,
-        deployment=deployment,
         utc_offset_min=minutes,
         latitude_deg=latitude_deg,
         longitude_deg=longitude_deg,

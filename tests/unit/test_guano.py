@@ -42,7 +42,6 @@ Temperature Int:-13.1"""
 AUDIOMOTH_FACTS = Guano(
     start_time_us=starts("2024-09-03T19:26:15"),
     utc_offset_min=60,
-    make="Open Acoustic Devices",
     model="AudioMoth",
     serial="24E144055E080032",
     firmware="AudioMoth-Firmware-Basic (1.11.0)",
@@ -50,7 +49,6 @@ AUDIOMOTH_FACTS = Guano(
     latitude_deg=52.146196,
     longitude_deg=-4.474776,
     location_source="GPS",
-    original_name="20240903_202615T.WAV",
     battery_v=3.8,
     temperature_c=-13.1,
     gain="medium",
@@ -77,13 +75,11 @@ Samplerate:24000
 SONG_METER_FACTS = Guano(
     start_time_us=starts("2020-10-17T12:05:00"),
     utc_offset_min=60,
-    make="Wildlife Acoustics, Inc.",
     model="Song Meter Mini",
     serial="SMA00646",
     firmware="1.1",
     latitude_deg=54.75656,
     longitude_deg=-1.59106,
-    original_name="SMA00646_20201017_130500.wav",
     temperature_c=21.25,
 )
 
@@ -137,14 +133,12 @@ def test_the_metadata_of_real_recordings(
     assert parse_guano(chunk[8:].decode()) == Guano(
         start_time_us=starts(f"2025-05-03T03:{minute}:00"),
         utc_offset_min=0,
-        make="Open Acoustic Devices",
         model="AudioMoth",
         serial="242A2604603691DD",
         firmware="AudioMoth-Firmware-Basic (1.11.0)",
         latitude_deg=52.146196,
         longitude_deg=4.474776,
         location_source="Acoustic chime",
-        original_name=f"242A2604603691DD_20250503_03{minute}00.WAV",
         battery_v=3.8,
         temperature_c=temperature_c,
         gain="medium",
@@ -351,7 +345,6 @@ def written_metadata(draw: st.DrawFn) -> tuple[str, Guano]:
     facts = Guano(
         start_time_us=microseconds(moment) - offset_min * 60_000_000,
         utc_offset_min=offset_min,
-        make=make,
         deployment=deployment,
         latitude_deg=latitude_deg,
         longitude_deg=longitude_deg,

@@ -46,7 +46,6 @@ SONG_METER_FACTS = Wamd(
     model="SM4",
     serial="S4A04894",
     firmware="2.1.1",
-    prefix="FNQ-RBS",
     start_time_us=starts("2019-01-01T18:48:02.010"),
     utc_offset_min=600,
     latitude_deg=-17.07007,
@@ -124,8 +123,8 @@ def test_temperatures_are_celsius(text: bytes, celsius: float | None) -> None:
 
 
 def test_texts_end_at_their_first_nul_and_the_first_of_a_kind_counts() -> None:
-    content = chunk((MODEL, b"SM4\0residue"), (MODEL, b"SM3"), (PREFIX, "Füllhorn\0".encode()), (SERIAL, b"\0\0"))
-    assert parse_wamd(content) == Wamd(model="SM4", prefix="Füllhorn")
+    content = chunk((MODEL, b"SM4\0residue"), (MODEL, b"SM3"), (FIRMWARE, "Füllhorn\0".encode()), (SERIAL, b"\0\0"))
+    assert parse_wamd(content) == Wamd(model="SM4", firmware="Füllhorn")
 
 
 def test_another_version_of_the_layout_is_not_read() -> None:
@@ -171,7 +170,6 @@ def written_chunks(draw: st.DrawFn) -> tuple[bytes, Wamd]:
     facts = Wamd(
         model=model,
         serial=serial,
-        prefix=prefix,
         start_time_us=microseconds(moment) - offset_min * 60_000_000,
         utc_offset_min=offset_min,
         latitude_deg=latitude / 1e5,
