@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Models: list, fetch, import, check, compare, split.", no_args_is_help=True)
+from birddask.models.words import Activation, Layout
 
-# As in a model's card, which is not imported for the sake of help.
-Layout = Literal[
-    "channel_mel_frame",
-    "mel_frame_channel",
-    "channel_frame_mel",
-    "frame_mel_channel",
-    "mel_frame",
-    "frame_mel",
-]
-Activation = Literal["sigmoid", "softmax", "none"]
+app = typer.Typer(help="Models: list, fetch, import, check, compare, split.", no_args_is_help=True)
 
 
 @app.command("list")

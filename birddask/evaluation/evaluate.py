@@ -7,30 +7,23 @@ BirdSet, which leaves a model's other labels out of account.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from birddask.detections.found import Found
-from birddask.detections.labels import key_of, keys_of
 from birddask.errors import ConfigError
 from birddask.evaluation.annotations import Annotation
 from birddask.evaluation.clips import Clips, scored_clips, scores_of
-from birddask.evaluation.matching import Matched, match_recordings, real_time_us
+from birddask.evaluation.matching import Matched, match_recordings
 from birddask.evaluation.measures import AtThreshold, at_thresholds, auroc, average_precision, mean
-from birddask.evaluation.names import in_one_line
-from birddask.evaluation.truth import clips_of_annotation
+from birddask.evaluation.truth import ClipLabels, Positives, clip_labels, labels_by_name
 from birddask.outputs import read_scans
 
 # Scores in memory at a time: 128 MiB.
 _SCORES_AT_ONCE = 32 << 20
 _FEW = 5
-
-_Positives = Mapping[str, NDArray[np.int64]]
-"""By label, which clips have it."""
 
 
 @dataclass(frozen=True)
@@ -129,16 +122,14 @@ def evaluate(
         raise ConfigError(
             f"no annotated recording has a scored clip in {found.output.url}: the annotations name {names or 'none'}"
         )
-    truth = _truth(distinct, matched, clips, _answers(known_labels), least_overlap_us)
-    labels = sorted(truth.positives)
-    if not labels:
-        raise ConfigError(
-            f"the model knows none of the names in the annotations: {', '.join(sorted(truth.unknown)[:10]) or 'none'}"
-        )
-    of_labels, top1_accuracy = _measure(found, clips, {label: truth.positives[label] for label in labels}, thresholds)
+    labelled = clip_labels(distinct, matched, clips, labels_by_name(known_labels), least_overlap_us)
+    if not labelled.positives:
+        unknown = ", ".join(sorted(labelled.unknown)[:10])
+        raise ConfigError(f"the model knows none of the names in the annotations: {unknown or 'none'}")
+    of_labels, top1_accuracy = _measure(found, clips, labelled.positives, thresholds)
     with_clips = [each for each in of_labels if each.clips]
     return Evaluation(
-        _coverage(distinct, matched, clips, truth),
+        _coverage(distinct, matched, clips, labelled),
         mean([each.average_precision for each in with_clips]),
         mean([each.average_precision for each in with_clips if each.clips >= _FEW]),
         mean([each.auroc for each in with_clips]),
@@ -148,54 +139,8 @@ def evaluate(
     )
 
 
-@dataclass(frozen=True)
-class _Truth:
-    positives: _Positives
-    unknown: Mapping[str, int]
-    without_clip: int
-
-
-def _answers(known_labels: Iterable[str]) -> dict[str, str]:
-    """By each name that a user may write, the label that it means; a whole label goes before a name in another one."""
-    answers: dict[str, str] = {}
-    keys = [(label, keys_of(label)) for label in known_labels]
-    for rank in range(3):
-        for label, names in keys:
-            answers.setdefault(in_one_line(names[rank]), label)
-    return answers
-
-
-def _truth(
-    annotations: Sequence[Annotation],
-    matched: Matched,
-    clips: Clips,
-    answers: Mapping[str, str],
-    least_us: int,
-) -> _Truth:
-    positives: dict[str, set[int]] = defaultdict(set)
-    unknown: Counter[str] = Counter()
-    without_clip = 0
-    slices = {path: clips.of_recording(index) for index, path in enumerate(clips.recordings)}
-    for each in annotations:
-        meant = {name: answers.get(in_one_line(key_of(name))) for name in each.names}
-        labels = {label for label in meant.values() if label is not None}
-        unknown.update(name for name, label in meant.items() if label is None)
-        recording = matched.recordings.get(each.recording)
-        if recording is None:
-            continue
-        span_us = each.start_us, each.end_us
-        if each.in_file:
-            span_us = real_time_us(each.start_us, recording), real_time_us(each.end_us, recording)
-        where = slices[recording.path]
-        met = clips_of_annotation(clips.start_us[where], clips.length_us, span_us, least_us) + where.start
-        for label in labels:
-            positives[label].update(met.tolist())
-        without_clip += bool(each.names) and not len(met)
-    return _Truth({label: np.array(sorted(met), np.int64) for label, met in positives.items()}, unknown, without_clip)
-
-
 def _measure(
-    found: Found, clips: Clips, positives: _Positives, thresholds: Sequence[float]
+    found: Found, clips: Clips, positives: Positives, thresholds: Sequence[float]
 ) -> tuple[list[OfLabel], float | None]:
     """Each label, and the top-1 accuracy; so many labels at a time that their scores fit into memory."""
     labels, count = list(positives), len(clips.number)
@@ -220,19 +165,19 @@ def _measure(
     return measured, float(best_is_right[any_label].mean()) if any_label.any() else None
 
 
-def _coverage(annotations: Sequence[Annotation], matched: Matched, clips: Clips, truth: _Truth) -> Coverage:
-    labelled = np.unique(np.concatenate([np.empty(0, np.int64), *truth.positives.values()]))
+def _coverage(annotations: Sequence[Annotation], matched: Matched, clips: Clips, labelled: ClipLabels) -> Coverage:
+    with_label = np.unique(np.concatenate([np.empty(0, np.int64), *labelled.positives.values()]))
     scored = {clips.recordings[index] for index in np.unique(clips.recording).tolist()}
     unscored = [name for name, recording in matched.recordings.items() if recording.path not in scored]
     return Coverage(
         annotations=sum(bool(each.names) for each in annotations),
         recordings=len(scored),
         clips=len(clips.number),
-        clips_without_label=len(clips.number) - len(labelled),
+        clips_without_label=len(clips.number) - len(with_label),
         recordings_without_annotations=clips.others[0],
         clips_without_annotations=clips.others[1],
         missing=sorted([*matched.missing, *unscored]),
         ambiguous=matched.ambiguous,
-        unknown=dict(truth.unknown),
-        annotations_without_clip=truth.without_clip,
+        unknown=dict(labelled.unknown),
+        annotations_without_clip=labelled.without_clip,
     )

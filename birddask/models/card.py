@@ -12,16 +12,8 @@ from birddask.errors import ConfigError
 from birddask.fingerprint import fingerprint
 from birddask.mels.spec import NAME_CHARACTERS, MelSpec
 from birddask.models.before import Array32, MinMax, Shape, Step, apply, shape_after
+from birddask.models.words import Activation, Layout
 
-Layout = Literal[
-    "channel_mel_frame",
-    "mel_frame_channel",
-    "channel_frame_mel",
-    "frame_mel_channel",
-    "mel_frame",
-    "frame_mel",
-]
-Activation = Literal["sigmoid", "softmax", "none"]
 _AXES = ("channel", "mel", "frame")
 
 

@@ -8,12 +8,13 @@ from typing import get_args
 from birddask.errors import ConfigError
 from birddask.models.before import shape_after
 from birddask.models.bundle import CARD, Bundle, Preset, parse_labels
-from birddask.models.card import Activation, Layout, ModelCard, NetworkEmbedding
+from birddask.models.card import ModelCard, NetworkEmbedding
 from birddask.models.fit import gives, takes
 from birddask.models.known_clip import known_answer
 from birddask.models.library import check_bundle
 from birddask.models.network import Network, Value, look_into
 from birddask.models.sealing import publish_bundle
+from birddask.models.words import Activation, Layout
 from birddask.storage import Folder
 
 # Operators that make probabilities: a network that ends with one needs no activation.

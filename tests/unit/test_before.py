@@ -25,7 +25,8 @@ from birddask.models.before import (
     Step,
     apply,
 )
-from birddask.models.card import Layout, ModelCard, NetworkInput
+from birddask.models.card import ModelCard, NetworkInput
+from birddask.models.words import Layout
 from tests.support.models import tiny_card
 
 Array32 = NDArray[np.float32]

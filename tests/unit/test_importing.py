@@ -2,14 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
 
-from birddask.cli import models as cli_models
 from birddask.errors import BirddaskError, ConfigError, ModelError
-from birddask.models import card
 from birddask.models.bundle import Preset, read_bundle, read_preset
 from birddask.models.card import NetworkEmbedding, NetworkInput, NetworkOutput
 from birddask.models.importing import Choices, card_for, import_bundle
@@ -177,11 +174,6 @@ def test_a_bundle_that_is_there_stays(tiny_bundle: Path) -> None:
     with pytest.raises(ConfigError, match="is a model bundle already; choose another --name or --to"):
         import_bundle(Folder(str(tiny_bundle)), linear_network(5, SHAPE), LABELS, Preset(tiny_card(), {}), MINE)
     assert {path: path.read_bytes() for path in tiny_bundle.iterdir()} == before
-
-
-def test_the_command_line_offers_what_cards_know() -> None:
-    assert get_args(cli_models.Layout) == get_args(card.Layout)
-    assert get_args(cli_models.Activation) == get_args(card.Activation)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ LAYERS = {
     "plan": "",
     "mels": "arrays axes scales spec windows filterbank pcen scaling compiled real_part power transform sinc resample"
     " waveform store",
-    "models": "packages before card bundle sealing protobuf network fit runtime session ready cache presets"
+    "models": "words packages before card bundle sealing protobuf network fit runtime session ready cache presets"
     " known_clip tflite_graph location onnx_graph padding tflite_to_onnx location_to_onnx splitting"
     " birdnet birdvoxdetect_graph birdvoxdetect library checking importing",
     "table": "parquet block_files scans clip_table parts results ledger",
@@ -50,7 +50,7 @@ LAYERS = {
     " birdnet_analyzer json_lines darwin_core about",
     "effort": "",
     "handover": "files http_endpoint sqlite_file deliver",
-    "evaluation": "annotations names matching measures truth clips evaluate reporting",
+    "evaluation": "annotations names matching measures clips truth evaluate reporting",
     "review": "bands sample answers precision logistic calibration desk server",
     "survey": "schedule survey lines",
     "page": "heard analysed best charts content days build render",
