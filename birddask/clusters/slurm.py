@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from distributed import Client
 from distributed.core import Status
 
+from birddask.clusters.driver_host import require_own_host
 from birddask.clusters.extras import require_extra
 from birddask.clusters.size import MEMORY_BESIDE_BYTES, THREADS_PER_WORKER, Bounds, keep_size, memory_bytes, size_of
 from birddask.clusters.tls import Tls, security_of
@@ -88,9 +89,10 @@ def start_slurm(spec: SlurmSpec, workers: int | None) -> Iterator[Client]:
     """A scheduler in this process with workers as jobs, all of which end with the client.
 
     Raises:
-        ConfigError: a size that can't be, SLURM refuses the first jobs, or ``dask-jobqueue`` is missing.
+        ConfigError: a size or `driver_host` that can't be, SLURM refuses the first jobs, or an extra is missing.
     """
     require_extra("slurm", "dask_jobqueue")
+    require_own_host(spec.driver_host)
     size = size_of(workers, spec.workers, spec.adaptive, 1)
     with slurm_cluster(spec) as cluster, Client(cluster) as client:
         for _ in range(max(1, size.minimum)):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from distributed import Client, Scheduler
 from distributed.deploy.spec import ProcessInterface, SpecCluster
 
+from birddask.clusters.driver_host import require_own_host
 from birddask.clusters.extras import require_extra
 from birddask.clusters.joining import worker_options
 from birddask.clusters.size import keep_size, memory_bytes, size_of
@@ -66,9 +67,10 @@ def start_ssh(spec: SshSpec, workers: int | None) -> Iterator[Client]:
     """A scheduler in this process with workers on the hosts, all of which end with the client.
 
     Raises:
-        ConfigError: a size that can't be, a host on which no worker starts, or ``asyncssh`` is missing.
+        ConfigError: a size or `driver_host` that can't be, a host where no worker starts, or ``asyncssh`` is missing.
     """
     require_extra("ssh", "asyncssh")
+    require_own_host(spec.driver_host)
     size = size_of(workers, spec.workers, None, len(spec.hosts))
     security = security_of(spec.tls)
     command = _command(spec, worker_options(security))

@@ -186,6 +186,20 @@ def test_a_missing_package_is_named_by_its_extra(
         pass
 
 
+@pytest.mark.parametrize("host", ["192.0.2.77", "no-such-host.invalid"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        lambda host: SshSpec("ssh", ("wren",), driver_host=host),
+        lambda host: SlurmSpec("slurm", "2 GiB", "01:00:00", workers=1, driver_host=host),
+    ],
+)
+def test_a_driver_host_that_is_another_machine_is_named(spec: Callable[[str], ClusterSpec], host: str) -> None:
+    problem = rf"`driver_host` is '{host}', which is no name or address of this machine: \w+"
+    with pytest.raises(ConfigError, match=problem), connect(spec(host), None):
+        pass
+
+
 @pytest.mark.parametrize(
     "spec",
     [

@@ -36,8 +36,8 @@ LAYERS = {
     "table": "parquet block_files scans clip_table parts results ledger",
     "tasks": "work rows making scoring units",
     "engine": "events control flight run",
-    "clusters": "size tls extras versions outfit memory joining local none ssh slurm kubernetes existing cluster_file"
-    " connecting",
+    "clusters": "size tls extras driver_host versions outfit memory joining local none ssh slurm kubernetes existing"
+    " cluster_file connecting",
     "job": "",
     "outputs": "",
     "accounting": "",
