@@ -55,9 +55,9 @@ bench: $(VENV)/.test
 	$(BIN)/birddask models get birdnet-v2.4
 	$(BIN)/python jobs/benchmark.py
 
-# The documentation, into docs/_build/html; links within it are checked.
+# The documentation, into docs/_build/html, all of it anew as it is made from the code; links within it are checked.
 docs: $(VENV)/.docs
-	$(BIN)/sphinx-build -W --keep-going -n -q docs docs/_build/html
+	$(BIN)/sphinx-build -E -W --keep-going -n -q docs docs/_build/html
 	$(BIN)/python -m tests.support.site docs/_build/html
 
 # Links to other sites, which need a network.

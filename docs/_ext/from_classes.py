@@ -107,7 +107,9 @@ def type_words(hint: object) -> str:  # noqa: PLR0911 - a line for each kind of 
     if origin is typing.Literal:
         return ", ".join(f"`{value}`" for value in arguments)
     if origin in (typing.Union, types.UnionType):
-        return ", ".join("`null`" if each is type(None) else type_words(each) for each in arguments)
+        words = ["`null`" if each is type(None) else type_words(each) for each in arguments]
+        first = ", ".join(words[:-1])
+        return f"{first}, or a list of them" if words[-1] == f"list of {first}" else ", ".join(words)
     if origin in (tuple, list):
         return f"list of {type_words(arguments[0])}"
     if origin is not None and issubclass(origin, Mapping):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ ELSEWHERE = {
 NOT_RUN = {
     "README.md": 2,
     "cluster/README.md": 1,
+    "docs/bring-your-own-model.md": 3,
     "docs/buckets.md": 2,
     "docs/clusters/existing.md": 2,
     "docs/clusters/index.md": 2,
@@ -67,6 +69,12 @@ def test_no_command_hides_in_a_block_that_is_not_run(page: str) -> None:
         lines = [] if block.language in RUN else block.content.splitlines()
         commands = [line for line in lines if line.startswith(("birddask ", "pip ", "$ ", "import ", "make "))]
         assert not commands, f"line {block.line}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "/parts/" not in page])  # which compare with others' files
+def test_files_of_this_repository_that_a_page_names_are_there(page: str) -> None:
+    named = re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|yaml|md))[`:]", (ROOT / page).read_text())
+    assert [file for file in named if not (ROOT / file).is_file() and not (ROOT / "birddask" / file).is_file()] == []
 
 
 def test_blocks_that_are_not_run_are_counted() -> None:
