@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_DEEPEST = 32
+_SHOWN_CHARACTERS = 200
+
 BY_KIND = Field(discriminator="kind")
 """Annotation of a union of documents that are told apart by their ``kind``."""
 
@@ -34,7 +37,29 @@ def document(cls: type[T]) -> type[T]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML in which ``+10:00`` is text rather than a number of base 60, and no key stands twice."""
+    """Plain YAML: no aliases, no tags, nothing deep, no key twice, and ``+10:00`` is text rather than of base 60.
+
+    Files may come from anybody. With aliases a few lines become gigabytes as soon as they are shown in a message.
+    """
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()
+        problem = ""
+        if isinstance(event, yaml.AliasEvent):
+            problem = f"the alias *{event.anchor} has no place here; write out what it stands for"
+        elif event.tag is not None:
+            problem = f"the tag {event.tag} has no place here"
+        elif self._depth == _DEEPEST:
+            problem = f"more than {_DEEPEST} levels, one in another"
+        if problem:
+            raise yaml.composer.ComposerError(problem=problem, problem_mark=event.start_mark)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
     def construct_whole_number(self, node: yaml.ScalarNode) -> int | str:
         return str(node.value) if ":" in node.value else self.construct_yaml_int(node)
@@ -66,7 +91,7 @@ def parse_yaml(content: bytes | str, source: str) -> dict[str, object]:
     """The mapping at the top of a YAML text.
 
     Raises:
-        ConfigError: not YAML, a key stands twice, or no mapping with text keys at the top.
+        ConfigError: not plain YAML, a key stands twice, or no mapping with text keys at the top.
     """
     try:
         parsed = yaml.load(content, _Loader)  # noqa: S506 - a safe loader
@@ -142,4 +167,6 @@ def _explain(cls: type[Any], details: ErrorDetails) -> str:
         return f"unknown key `{where}`{hint}{keys}"
     if details["type"] in ("missing", "missing_argument"):
         return f"the key `{where}` is missing"
-    return f"`{where}`: {details['msg']} (found {details['input']!r})"
+    found = repr(details["input"])
+    shown = found if len(found) <= _SHOWN_CHARACTERS else f"{found[:_SHOWN_CHARACTERS]} ..."
+    return f"`{where}`: {details['msg']} (found {shown})"
