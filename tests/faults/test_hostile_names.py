@@ -75,7 +75,7 @@ def test_no_name_steers_the_terminal_or_leaves_the_output(job: Path, tmp_path: P
 @pytest.mark.parametrize(
     "text",
     [
-        f"archive: \"{'a' * 9}\\e[2J\\u202e\"\noutput: o\nmodel: m\n",
+        f'archive: "{"a" * 9}\\e[2J\\u202e"\noutput: o\nmodel: m\n',
         '"\\e]0;owned\\a": 1\narchive: a\noutput: o\nmodel: m\n',
         'archive: a\noutput: o\nmodel: "\\e[2J"\n',
         'archive: a\noutput: o\nmodel: m\nsite: "\\e[2J{site"\n',
