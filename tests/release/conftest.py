@@ -41,15 +41,21 @@ def wheel(distributions: Path) -> Path:
 
 
 @pytest.fixture(params=["3.11", "3.12", "3.13", "3.14"])
-def python(request: pytest.FixtureRequest) -> Path:
-    """An interpreter of one version: named in BIRDDASK_PYTHONS or on the PATH."""
-    named = os.environ.get("BIRDDASK_PYTHONS", "").split(os.pathsep)
-    for candidate in (*filter(None, named), f"python{request.param}"):
-        look = "import sys, venv, ensurepip; print(*sys.version_info[:2], sep='.')"
+def python(request: pytest.FixtureRequest) -> str | Path:
+    """An interpreter of each version that the project names."""
+    return find_python(request.param)
+
+
+def find_python(version: str) -> str | Path:
+    """An interpreter: on the PATH, of pyenv, or named in BIRDDASK_PYTHONS; skips the test if there is none."""
+    named = filter(None, os.environ.get("BIRDDASK_PYTHONS", "").split(os.pathsep))
+    installed = Path.home().glob(f".pyenv/versions/{version}.*/bin/python")
+    look = "import sys, ensurepip; print(*sys.version_info[:2], sep='.')"
+    for candidate in (*named, f"python{version}", *installed):
         try:
             done = subprocess.run([candidate, "-c", look], capture_output=True, text=True, check=False)
         except FileNotFoundError:
             continue
-        if done.stdout.strip() == request.param:
-            return Path(candidate)
-    pytest.skip(f"no Python {request.param} here: put it on the PATH or into BIRDDASK_PYTHONS")
+        if done.stdout.strip() == version:
+            return candidate
+    pytest.skip(f"no Python {version} here: put it on the PATH or into BIRDDASK_PYTHONS")

@@ -29,8 +29,8 @@ LAYERS = {
     "documents": "",
     "storage": "options faults filesystem listing atomic folder places spool together ahead",
     "software": "",
-    "recordings": "recording reasons moments positions riff triggered audiomoth comments names guano wamd flac_comments mp3"
-    " config_txt sites kinds start about cards sndfile reader inspect",
+    "recordings": "recording reasons moments positions riff triggered audiomoth comments names guano wamd flac_comments"
+    " mp3 config_txt sites kinds start about cards sndfile reader inspect",
     "plan": "",
     "mels": "axes scales spec windows filterbank pcen scaling compiled real_part power transform sinc resample"
     " waveform store",
@@ -98,7 +98,7 @@ OWNERS = {
     "zarr": "mels.store",
 }
 EVERYWHERE = {"numpy"}
-# What fsspec, xarray and Dask import for us, and what is started as a program; below it, what comes with a dependency and is imported.
+# What fsspec, xarray and Dask import for us, or what is started as a program; below it, what comes with a dependency.
 UNSEEN = {"s3fs", "paramiko", "smbprotocol", "gcsfs", "adlfs", "pandas", "bokeh", "pip"}
 BROUGHT_ALONG = {"kr8s": "clusters.kubernetes", "markupsafe": "page.render", "pydantic_core": "documents"}
 ONLY_FOR_TYPES = {"_typeshed"}
