@@ -5,12 +5,14 @@ The only ``pydantic`` and ``yaml`` imports. A key that is not a field is an erro
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import difflib
 import functools
+import io
 import json
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import yaml
@@ -85,6 +87,19 @@ def utf8_text(content: bytes, source: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{source} is not UTF-8 text; save it as UTF-8: {error}") from error
+
+
+def csv_rows(content: bytes, source: str, dialect: type[csv.Dialect] = csv.excel) -> Iterator[list[str]]:
+    """The rows of a table that a user brings, the header first.
+
+    Raises:
+        ConfigError: it is not UTF-8, or a quote that never ends makes one cell of it all.
+    """
+    reader = csv.reader(io.StringIO(utf8_text(content, source), newline=""), dialect)
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise ConfigError(f"{source}, line {reader.line_num}: {error}; is a quote missing?") from error
 
 
 def parse_yaml(content: bytes | str, source: str) -> dict[str, object]:
