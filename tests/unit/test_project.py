@@ -90,6 +90,16 @@ def test_the_newest_change_and_the_citation_are_of_this_version() -> None:
     assert (citation["version"], citation["license"]) == (PROJECT["version"], PROJECT["license"])
 
 
+def test_every_test_that_the_page_on_security_names_is_there() -> None:
+    text = (ROOT / "docs/security.md").read_text()
+    assert len(re.findall(r"`[^`]*::test_\w+`", text)) >= 20
+    file = ""
+    for named, name in re.findall(r"`(?:(tests/[\w/]+\.py)(?:::)?)?(test_\w+)?`", text):
+        file = named or file
+        if file and (named or name):
+            assert f"\ndef {name}(" in (ROOT / file).read_text() if name else (ROOT / file).exists(), f"{file}::{name}"
+
+
 def instructions() -> list[tuple[str, str]]:
     """Instructions of the Dockerfile and their arguments, in order."""
     text = re.sub(r"\\\n", "", (ROOT / "Dockerfile").read_text())
