@@ -170,11 +170,12 @@ def _time(row: Row, column: str, place: str) -> int:
 
 def _several(value: object, place: str) -> list[str]:
     """The names in a cell of BirdSet's: a list, a list as Python writes it, or one name."""
-    if isinstance(value, str) and value.startswith("["):
+    text = value if isinstance(value, str) else ""
+    if text.startswith("["):
         try:
-            value = ast.literal_eval(value)
+            value = ast.literal_eval(text)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:  # as its documentation says
-            raise ConfigError(f"{place}: {value[:_SHOWN]!r} is no list of names") from error
+            raise ConfigError(f"{place}: {text[:_SHOWN]!r} is no list of names") from error
     names = value if isinstance(value, list) else [value]
     if any(isinstance(name, int) for name in names):
         raise ConfigError(
