@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,8 @@ from birddask.cli.results import app as results_app
 from birddask.cli.review import app as review_app
 from birddask.cli.runs import app as runs_app
 from birddask.errors import BirddaskError, ConfigError, ModelError
+from birddask.safe_text import printable_lines
+from birddask.software import version_of
 
 if TYPE_CHECKING:
     from birddask.commands.runs import Verb
@@ -38,6 +40,21 @@ app.add_typer(results_app)
 app.add_typer(review_app)
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"birddask {version_of('birddask')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    pass
+
+
 def main() -> None:
     """The program; it ends with one of ``EXIT_CODES``."""
     sys.exit(_guarded(app))
@@ -60,5 +77,5 @@ def _guarded(action: Callable[[], int]) -> int:
     try:
         return action()
     except BirddaskError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {printable_lines(str(error))}", err=True)
         return _WRONG_CONFIGURATION if isinstance(error, ConfigError | ModelError) else _SOMETHING_LEFT

@@ -7,16 +7,15 @@ from typing import Annotated
 import typer
 
 from birddask.cli.options import JobFile, Results
+from birddask.formats import FORMATS
 
 app = typer.Typer()
-
-_FORMATS = "csv, parquet, raven, audacity, kaleidoscope, birdnet-analyzer, geojson, darwin-core or ndjson"
 
 Threshold = Annotated[float | None, typer.Option(help="Smallest probability that counts; without it, 0.25.")]
 ThresholdFile = Annotated[str | None, typer.Option("--thresholds", help="CSV file: label,threshold; * for all others.")]
 Best = Annotated[int | None, typer.Option(min=1, help="Likeliest labels kept of a clip.")]
 SpeciesFile = Annotated[str | None, typer.Option("--species", help="Text file: a label or a species' name a line.")]
-Format = Annotated[str, typer.Option("--format", help=f"{_FORMATS}.")]
+Format = Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")]
 Latitude = Annotated[
     float | None, typer.Option("--lat", min=-90, max=90, help="Degrees north: only what occurs there.")
 ]

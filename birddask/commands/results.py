@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import typer
 
+from birddask.commands.console import say
 from birddask.detections.found import find_results
 from birddask.detections.query import Query, opened
 from birddask.detections.rules import Location, Rules, Thresholds, one_threshold, read_species, read_thresholds
 from birddask.effort import FATES, Effort, count_effort, hours
 from birddask.errors import ConfigError
-from birddask.formats import FORMATS, Context, Format
+from birddask.formats import find_format
 from birddask.formats.about import about_file
-from birddask.formats.format import Rows
+from birddask.formats.format import Context, Format, Rows
 from birddask.formats.spreadsheet import csv_lines
 from birddask.handover.deliver import deliver, receiver_at
 from birddask.job import Job, read_job_file
@@ -109,17 +110,17 @@ class Where:
 
 def detections(results: Results, rules: Rules, format_name: str, output: str | None) -> None:
     """Write all detections of an output."""
-    job, file_format = results.job(), _format(format_name)
+    job, file_format = results.job(), find_format(format_name)
     found = find_results(job.output_folder, results.model)
     folder, name = new_place(job, output or f"detections{'' if file_format.per_recording else file_format.extension}")
     with opened(found, rules) as query:
         written = _save(query, job, file_format, folder, name)
         unanswered = query.unanswered()
     folder.publish(f"{name}.about.json", about_file(found, rules, written))
-    _say(rules.lines())
+    say(rules.lines())
     if unanswered:
-        _say([f"no label answers to: {', '.join(unanswered)} (misspelt, or nowhere in the tables)"])
-    _say([f"{written} detections in {folder.place(name)}"])
+        say([f"no label answers to: {', '.join(unanswered)} (misspelt, or nowhere in the tables)"])
+    say([f"{written} detections in {folder.place(name)}"])
 
 
 def effort(results: Results, output: str | None, *, local: bool) -> None:
@@ -134,7 +135,7 @@ def effort(results: Results, output: str | None, *, local: bool) -> None:
     folder, name = new_place(job, output)
     folder.publish(name, table)
     total_us = {fate: sum(each.time_us[fate] for each in efforts) for fate in FATES}
-    _say([", ".join(f"{hours(total_us[fate]):.2f} h {fate}" for fate in FATES), f"written to {folder.place(name)}"])
+    say([", ".join(f"{hours(total_us[fate]):.2f} h {fate}" for fate in FATES), f"written to {folder.place(name)}"])
 
 
 def species(model: str, position: tuple[float, float], week: int | None, least: float) -> None:
@@ -143,16 +144,16 @@ def species(model: str, position: tuple[float, float], week: int | None, least: 
     place = np.array([[*position, ALL_YEAR if week is None else week]], np.float32)
     (occurrence,) = location_model.occurrence(place)
     order = np.argsort(-occurrence, kind="stable")
-    _say(location_model.labels[index] for index in order.tolist() if occurrence[index] >= np.float32(least))
+    say(location_model.labels[index] for index in order.tolist() if occurrence[index] >= np.float32(least))
 
 
 def export(results: Results, rules: Rules, format_name: str, place: str, *, following: bool) -> None:
     """Hand blocks over."""
     job = results.job()
-    _say(rules.lines())
-    with receiver_at(place, job.export_options, _format(format_name)) as receiver:
+    say(rules.lines())
+    with receiver_at(place, job.export_options, find_format(format_name)) as receiver:
         for delivered in deliver(job, results.model, rules, receiver, following=following):
-            _say([f"{delivered.blocks} blocks with {delivered.detections} detections handed over to {place}"])
+            say([f"{delivered.blocks} blocks with {delivered.detections} detections handed over to {place}"])
 
 
 def _save(query: Query, job: Job, file_format: Format, folder: Folder, name: str) -> int:
@@ -178,12 +179,6 @@ def _effort_rows(efforts: Iterable[Effort]) -> Iterable[Iterable[object]]:
         yield [safe(each.site), each.day, *times_h, *(each.clips[fate] for fate in FATES), each.files_quarantined]
 
 
-def _format(name: str) -> Format:
-    if name not in FORMATS:
-        raise ConfigError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
-    return FORMATS[name]
-
-
 def new_place(job: Job, place: str) -> tuple[Folder, str]:
     """The folder and the name of a place that is to be written.
 
@@ -196,8 +191,3 @@ def new_place(job: Job, place: str) -> tuple[Folder, str]:
     if folder.exists(name):
         raise ConfigError(f"{folder.place(name)} is there already; take it away, or name another place with --output")
     return folder, name
-
-
-def _say(lines: Iterable[str]) -> None:
-    for line in lines:
-        typer.echo(line)
