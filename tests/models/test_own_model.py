@@ -72,7 +72,8 @@ MELS_BOUND, SCORES_BOUND = 1e-3, 5e-5
 def user(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> User:
     """Somebody with weights, labels and recordings, who has written the files that the page says to write."""
     folder = tmp_path_factory.mktemp("user")
-    user = User(folder, folder, variables={"BIRDDASK_CACHE": str(folder / "cache")})
+    # On a busy machine two threads of PyTorch wait for each other: compare.py took 90 s of the processor, not 17.
+    user = User(folder, folder, variables={"BIRDDASK_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"})
     for block in blocks_of(PAGE):
         if block.file:
             user.do(block, PAGE.name)
