@@ -12,6 +12,7 @@ from tests.support.pages import User, blocks_of
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-models")
 pytest.importorskip("torchvision", reason="torchvision is not installed: make test-models")
 
+pytestmark = pytest.mark.timeout(1200)
 PAGE = Path(__file__).parents[2] / "docs/bring-your-own-model.md"
 LABELS = [f"warbler {number}" for number in range(1, 22)]
 
@@ -87,7 +88,6 @@ def user(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> User:
     return user
 
 
-@pytest.mark.timeout(900)
 def test_the_page_works_as_written_and_scores_are_those_of_pytorch(user: User) -> None:
     user.follow(PAGE)
     of_clips, of_mels, of_scores = map(float, user.run([sys.executable, "-c", APART], "apart").split())
@@ -96,7 +96,6 @@ def test_the_page_works_as_written_and_scores_are_those_of_pytorch(user: User) -
     assert of_scores < SCORES_BOUND
 
 
-@pytest.mark.timeout(300)
 def test_the_mistakes_of_the_page_are_said(user: User) -> None:
     export = (user.folder / "export.py").read_text()
     for before, after, said in (
