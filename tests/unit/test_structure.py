@@ -32,8 +32,8 @@ LAYERS = {
     "recordings": "recording reasons moments positions riff triggered audiomoth comments names guano wamd flac_comments"
     " mp3 config_txt sites kinds start about cards sndfile reader inspect",
     "plan": "",
-    "mels": "arrays axes scales spec windows filterbank pcen scaling compiled real_part power transform sinc resample"
-    " waveform store",
+    "mels": "arrays axes scales coding spec windows filterbank pcen scaling compiled real_part power transform sinc"
+    " resample waveform store",
     "models": "words packages before card bundle sealing protobuf network fit runtime session ready cache presets"
     " known_clip tflite_graph location onnx_graph padding tflite_to_onnx location_to_onnx splitting"
     " birdnet birdvoxdetect_graph birdvoxdetect library checking importing",
