@@ -46,7 +46,7 @@ LAYERS = {
     "outputs": "",
     "accounting": "",
     "scanning": "known inspecting duplicates refreshing scan",
-    "verbs": "prepared counting notes blocks speed status comparing",
+    "verbs": "prepared counting notes blocks speed dtypes status comparing",
     "access": "",
     "detections": "labels rules places found rows known recordings steps query",
     "clips": "extra find frequencies picture sound views drawing looked_at figure terminal",
