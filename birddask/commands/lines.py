@@ -148,4 +148,5 @@ def _paths(count: int, first: Sequence[str]) -> str:
 
 
 def _size(size_bytes: int) -> str:
-    return f"{size_bytes / (1 << 30):.2f} GiB"
+    mib = size_bytes / (1 << 20)
+    return f"{mib / 1024:.2f} GiB" if mib >= 100 else f"{mib:.1f} MiB"

@@ -20,8 +20,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from birddask import Job, LocalSpec, prepare, run
 from birddask.clusters import connect
 from birddask.clusters.outfit import keep_freed_memory

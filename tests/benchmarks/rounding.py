@@ -22,7 +22,7 @@ from birddask.models.session import start_classifier
 from tests.benchmarks.codecs import mels_of
 from tests.benchmarks.rows import Row, parser_with_rows, say
 
-_HEARD = np.float32(0.1)
+_HEARD = 0.1
 _PIECES = {
     "all clips": (0, 1, 2, 3),
     "a clip": (1, 2, 3),
@@ -68,7 +68,7 @@ def main() -> None:
             Row(
                 name,
                 f"scores off by {off.max():.4f} at most, {off.mean():.4f} in the mean clip; another likeliest label in "
-                f"{other.sum()} of {len(mels)} clips, {other[heard].sum()} of {heard.sum()} with one at {_HEARD} or more",
+                f"{other.sum()} of {len(mels)} clips, {other[heard].sum()} of the {heard.sum()} heard at {_HEARD}",
             )
         )
     say(rows, options.rows)

@@ -8,7 +8,6 @@ from typing import get_args
 import numpy as np
 import pytest
 import zarr
-from numpy.typing import NDArray
 
 from birddask.errors import ConfigError, MelsLost, MisalignedBlock
 from birddask.mels.coding import Dtype, Stored, all_finite
@@ -263,9 +262,7 @@ def test_a_store_of_another_schema_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", get_args(Dtype))
 @pytest.mark.parametrize("block_bytes", [1, 100_000, 64 << 20])
-def test_a_block_is_of_whole_chunks_near_its_target(
-    dtype: Dtype, block_bytes: int, tmp_path: Path
-) -> None:
+def test_a_block_is_of_whole_chunks_near_its_target(dtype: Dtype, block_bytes: int, tmp_path: Path) -> None:
     spec: MelSpec = replace(tiny_spec(), dtype=dtype)
     clips = clips_per_block(spec, block_bytes)
     assert clips % CLIPS_PER_CHUNK[dtype] == 0
@@ -279,10 +276,7 @@ def test_float16_takes_the_offset_off_and_adds_it_again(tmp_path: Path) -> None:
     mels = np.float32(0.125) + np.linspace(-1e-3, 1e-3, CLIP_VALUES, dtype=np.float32).reshape(1, 1, 16, 63)
     stored = store.to_stored(mels)
     np.testing.assert_array_equal(stored, (mels - np.float32(0.125)).astype(np.float16))
-    assert (
-        np.abs(store.spec.coding.decoded(stored) - mels).max()
-        < np.abs(mels.astype(np.float16) - mels).max() / 50
-    )
+    assert np.abs(store.spec.coding.decoded(stored) - mels).max() < np.abs(mels.astype(np.float16) - mels).max() / 50
 
 
 def test_float32_is_stored_as_it_is(tmp_path: Path) -> None:
