@@ -167,7 +167,7 @@ class MelStore:
         return self.array_folder.read_range(key, offset, offset + length) if offset + length <= end else b""
 
     def open_array(self) -> zarr.Array[Any]:
-        """The whole array for reading, through Zarr itself; ``MelSpec.coding`` decodes it, rows never computed to NaN."""
+        """The whole array for reading, through Zarr itself; ``MelSpec.coding`` decodes it, uncomputed rows to NaN."""
         return zarr.open_array(self.array_folder.url, mode="r", storage_options=self.array_folder.for_zarr() or None)
 
     @property

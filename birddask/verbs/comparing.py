@@ -97,7 +97,7 @@ def compare_models(job: Job, first: str, second: str, clips: int) -> Comparison:
         )
     rows: list[ClipRow] = []
     scores: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
-    for some, mels in _chosen(store, clips):
+    for some, mels in chosen_clips(store, clips):
         rows += some
         scores.append((ours.probabilities(mels, store.spec.coding), theirs.probabilities(mels, store.spec.coding)))
     if not rows:
@@ -153,7 +153,7 @@ def _ready(job: Job, model: str) -> tuple[MelStore, Classifier]:
     return store, ready_classifier(BundleRef(folder, card.fingerprint, fitted.precision))
 
 
-def _chosen(store: MelStore, clips: int) -> Iterator[tuple[list[ClipRow], Stored]]:
+def chosen_clips(store: MelStore, clips: int) -> Iterator[tuple[list[ClipRow], Stored]]:
     """Clips that have mels, block by block."""
     blocks = _evenly(block_numbers(store.folder.child("clips")), min(_BLOCKS_AT_MOST, clips))
     for place, block in enumerate(blocks.tolist()):
