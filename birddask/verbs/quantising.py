@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from birddask.errors import ConfigError
 from birddask.job import Job
-from birddask.models.bundle import LOCATION, Bundle, publish_bundle, read_bundle, read_location_network
+from birddask.models.bundle import LOCATION, Bundle, read_bundle, read_location_network
 from birddask.models.cache import find_bundle
 from birddask.models.known_clip import known_answer
 from birddask.models.quantising import Kind, quantised
+from birddask.models.sealing import publish_bundle
 from birddask.models.session import Classifier, start_classifier
 from birddask.outputs import existing_store
 from birddask.storage import Folder
-from birddask.table.parts import ClipRow
+from birddask.table.clip_table import ClipRow
 from birddask.verbs.comparing import Comparison, Scored, chosen_clips, compare_scores
 
 _CLIPS = 400
@@ -125,9 +126,8 @@ def quantise(bundle: Bundle, kind: Kind, material: Material) -> Quantised:
 
 def publish(folder: Folder, source: Folder, bundle: Bundle) -> None:
     """Write a quantised model; what is said of places and weeks is not a matter of its network and stays."""
-    if source.exists(LOCATION):
-        folder.publish(LOCATION, read_location_network(source)[1])
-    publish_bundle(folder, bundle)
+    location = read_location_network(source)[1] if source.exists(LOCATION) else None
+    publish_bundle(folder, bundle, location=location)
 
 
 def _ms_a_clip(old: Classifier, new: Classifier, mels: Array32) -> tuple[float, float]:
