@@ -16,6 +16,7 @@ from birddask.engine import Control
 from birddask.errors import ConfigError
 from birddask.job import Job
 from birddask.models.bundle import read_bundle, read_location_network
+from birddask.models.library import seal_bundle
 from birddask.models.session import start_classifier
 from birddask.scanning.scan import scan
 from birddask.storage import Folder
@@ -35,13 +36,13 @@ from tests.support.program import birddask, write_job
 from tests.support.sounds import noise, write_wav
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    folder = tmp_path / "conv"
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "conv"
     card = tiny_card("conv")
     write_unsealed_bundle(folder, card, TINY_LABELS, convolutional_network(len(TINY_LABELS), card.mels.shape))
     (folder / "location.onnx").write_bytes(location_network(len(TINY_LABELS)))
-    assert birddask("models", "check", "--seal", folder).returncode == 0
+    seal_bundle(Folder(str(folder)))
     return folder
 
 
@@ -105,7 +106,7 @@ def test_what_was_printed_is_what_it_does(
     assert {row.recording for row in material.rows} == {"1/a.wav", "3/a.wav"}
     assert (len(material.calibrating), len(material.held_out)) == (40, 40)
     clips = np.concatenate([material.held_out, bundle.known_answer.mels[np.newaxis]])
-    old, new = (start_classifier(read_bundle(Folder(str(tmp_path / name)))) for name in ("conv", "small"))
+    old, new = (start_classifier(read_bundle(Folder(str(place)))) for place in (model, tmp_path / "small"))
     assert printed == pytest.approx(np.abs(old.probabilities(clips) - new.probabilities(clips)).max(), abs=5.1e-4)
 
 
@@ -137,7 +138,7 @@ def test_one_recording_is_too_little(model: Path, control: Control, tmp_path: Pa
 def test_a_model_of_other_mels_is_refused(job: Job, tmp_path: Path) -> None:
     card = replace(tiny_card("other"), mels=replace(tiny_card().mels, waveform="min_max"))
     write_unsealed_bundle(tmp_path / "other", card, TINY_LABELS, convolutional_network(5, card.mels.shape))
-    assert birddask("models", "check", "--seal", tmp_path / "other").returncode == 0
+    seal_bundle(Folder(str(tmp_path / "other")))
     with pytest.raises(ConfigError, match="waveform: 'min_max', not 'as_is'"):
         read_material(job, str(tmp_path / "other"))
 
