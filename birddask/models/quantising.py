@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -78,7 +79,7 @@ def quantised(card: ModelCard, network: bytes, kind: Kind, mels: Array32) -> byt
         written = Path(folder, "quantised.onnx")
         try:
             quantize_static(
-                onnx.load_from_string(network),
+                _folded(network, Path(folder, "folded.onnx")),
                 written,
                 _Clips(card.input.name, batches),
                 quant_format=QuantFormat.QDQ,
@@ -90,3 +91,16 @@ def quantised(card: ModelCard, network: bytes, kind: Kind, mels: Array32) -> byt
         except Exception as error:  # ONNX Runtime's own exceptions have no common base
             raise ModelError(f"ONNX Runtime can't quantise the network of {card.name}: {error}") from error
         return written.read_bytes()
+
+
+def _folded(network: bytes, written: Path) -> onnx.ModelProto:
+    """A network with its normalisations folded into its convolutions, by way of a file."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(written)
+    onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+    model = onnx.load(written)
+    # Else the quantiser tells the user, by a warning, to do this.
+    onnx.helper.set_model_props(model, {"onnx.infer": "onnxruntime.quant"})
+    return model
