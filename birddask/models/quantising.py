@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from birddask.errors import ModelError
 from birddask.models.card import ModelCard
@@ -76,10 +76,12 @@ def quantised(card: ModelCard, network: bytes, kind: Kind, mels: Array32) -> byt
         card.input.prepared(mels[start : start + at_once]) for start in range(0, len(mels) - at_once + 1, at_once)
     )
     with tempfile.TemporaryDirectory() as folder:
-        written = Path(folder, "quantised.onnx")
+        prepared, written = Path(folder, "prepared.onnx"), Path(folder, "quantised.onnx")
         try:
+            # Folds normalisations into convolutions. Symbolic shapes would need another package; no layer needs them.
+            quant_pre_process(onnx.load_from_string(network), prepared, skip_symbolic_shape=True)
             quantize_static(
-                _folded(network, Path(folder, "folded.onnx")),
+                prepared,
                 written,
                 _Clips(card.input.name, batches),
                 quant_format=QuantFormat.QDQ,
@@ -91,16 +93,3 @@ def quantised(card: ModelCard, network: bytes, kind: Kind, mels: Array32) -> byt
         except Exception as error:  # ONNX Runtime's own exceptions have no common base
             raise ModelError(f"ONNX Runtime can't quantise the network of {card.name}: {error}") from error
         return written.read_bytes()
-
-
-def _folded(network: bytes, written: Path) -> onnx.ModelProto:
-    """A network with its normalisations folded into its convolutions, by way of a file."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(written)
-    onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
-    model = onnx.load(written)
-    # Else the quantiser tells the user, by a warning, to do this.
-    onnx.helper.set_model_props(model, {"onnx.infer": "onnxruntime.quant"})
-    return model
