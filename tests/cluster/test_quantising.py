@@ -15,15 +15,16 @@ from birddask.commands.models import quantise_model
 from birddask.engine import Control
 from birddask.errors import ConfigError
 from birddask.job import Job
-from birddask.models.bundle import read_bundle, read_location_network
+from birddask.models.bundle import read_bundle, read_card, read_location_network
 from birddask.models.library import seal_bundle
+from birddask.models.quantising import KINDS
 from birddask.models.session import start_classifier
 from birddask.scanning.scan import scan
 from birddask.storage import Folder
 from birddask.verbs.blocks import build_mels
 from birddask.verbs.comparing import compare_models
 from birddask.verbs.prepared import prepare
-from birddask.verbs.quantising import read_material
+from birddask.verbs.quantising import quantise, read_material
 from tests.support.models import (
     TINY_LABELS,
     TINY_RATE,
@@ -108,6 +109,14 @@ def test_what_was_printed_is_what_it_does(
     clips = np.concatenate([material.held_out, bundle.known_answer.mels[np.newaxis]])
     old, new = (start_classifier(read_bundle(Folder(str(place)))) for place in (model, tmp_path / "small"))
     assert printed == pytest.approx(np.abs(old.probabilities(clips) - new.probabilities(clips)).max(), abs=5.1e-4)
+
+
+def test_the_first_way_within_the_bound_is_taken(job: Job, job_file: Path, model: Path, tmp_path: Path) -> None:
+    bundle, material = read_material(job, str(model))
+    off = [quantise(bundle, kind, material).off for kind in KINDS]
+    quantise_model(str(model), str(job_file), str(tmp_path / "small"), min(off))
+    title = read_card(Folder(str(tmp_path / "small"))).title
+    assert title == f"{bundle.card.title}, {KINDS[off.index(min(off))].title} in 8-bit integers"
 
 
 @pytest.mark.parametrize("bound", ["-0.1", "1.5", "nan", "much"])

@@ -86,9 +86,9 @@ def convolutional_network(labels: int, shape: tuple[int, int, int], seed: int = 
     weights: list[TensorProto] = []
     nodes: list[NodeProto] = []
 
-    def layer(operator: str, before: str, kernel: tuple[int, ...], **attributes: object) -> str:
+    def layer(operator: str, before: str, kernel: tuple[int, ...], gain: float = 1.5, **attributes: object) -> str:
         name = f"layer{len(weights)}"
-        spread = np.sqrt(2 / np.prod(kernel[1:]))
+        spread = gain / np.sqrt(np.prod(kernel[1:]))
         weights.append(numpy_helper.from_array(generator.normal(0, spread, kernel).astype(np.float32), f"{name}.w"))
         nodes.append(helper.make_node(operator, [before, f"{name}.w"], [name], **attributes))
         return name
@@ -105,7 +105,7 @@ def convolutional_network(labels: int, shape: tuple[int, int, int], seed: int = 
         image = silu(layer("Conv", image, (width, width, 1, 1)))
     nodes.append(helper.make_node("GlobalAveragePool", [image], ["pooled"]))
     nodes.append(helper.make_node("Flatten", ["pooled"], ["flat"]))
-    nodes.append(helper.make_node("Identity", [layer("Gemm", "flat", (labels, width), transB=1)], ["logits"]))
+    nodes.append(helper.make_node("Identity", [layer("Gemm", "flat", (labels, width), gain=4, transB=1)], ["logits"]))
     graph = helper.make_graph(
         nodes,
         "convolutional",
