@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -35,7 +35,16 @@ def test_a_mel_comes_back_within_half_a_step_of_its_row(mels: Array32) -> None:
     assert (np.abs(UINT8.decoded(stored) - exact) <= half_step + rounding + smallest).all()
 
 
+def test_a_row_of_256_steps_is_exact() -> None:
+    mels = np.arange(-3, 253, dtype=np.float32)
+    stored = UINT8.encode(mels)
+    np.testing.assert_array_equal(stored[HEADER_BYTES:], np.arange(256))
+    np.testing.assert_array_equal(UINT8.decoded(stored), mels)
+
+
 @given(MELS)
+# A range of so few of the smallest numbers that a step of it is one of them, or none.
+@example(np.arange(381, dtype=np.float32) * np.finfo(np.float32).smallest_subnormal)
 def test_the_lowest_of_a_row_comes_back_exactly_and_rows_keep_their_order(mels: Array32) -> None:
     decoded = UINT8.decoded(UINT8.encode(mels))
     np.testing.assert_array_equal(decoded.min(axis=-1), mels.min(axis=-1))
