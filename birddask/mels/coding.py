@@ -14,9 +14,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from birddask.mels.arrays import Array32
+
 Dtype = Literal["uint8", "float16", "float32"]
 
-Array32 = NDArray[np.float32]
 Stored = NDArray[np.floating] | NDArray[np.uint8]
 """(clip, channel, mel, frame) of the coding's type, or (clip, channel, mel, byte)."""
 
@@ -144,6 +145,6 @@ def _rows(mels: Array32) -> NDArray[np.uint8]:
     return stored
 
 
-def _header(stored: Stored) -> NDArray[np.float32]:
+def _header(stored: Stored) -> Array32:
     """Offset and scale of each row: (..., 2)."""
     return np.ascontiguousarray(stored[..., :_HEADER_BYTES]).view(_HEADER)
