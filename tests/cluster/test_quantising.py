@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,6 +130,25 @@ def test_a_bound_that_is_none_is_refused(bound: str, model: Path, job_file: Path
 def test_a_place_that_holds_a_bundle_is_left_alone(model: Path, job_file: Path) -> None:
     with pytest.raises(ConfigError, match="is a model bundle already; choose another --to, or delete it"):
         quantise_model(str(model), str(job_file), str(model), 0.05)
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ({"model": "no-such-model"}, "there is no model named 'no-such-model'"),
+        ({"model": "/no/such/bundle"}, "there is no model bundle in /no/such/bundle"),
+        ({"job_file": "/no/job.yaml"}, "/no/job.yaml"),
+        ({"place": "/proc/quantised"}, "/proc/quantised"),
+        ({"place": "nowhere://bucket/quantised"}, "nowhere"),
+    ],
+)
+def test_what_is_not_there_is_named(
+    what: dict[str, str], message: str, model: Path, job_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "archive").mkdir()
+    given = {"model": str(model), "job_file": str(job_file), "place": str(tmp_path / "small"), **what}
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        quantise_model(given["model"], given["job_file"], given["place"], 0.05)
 
 
 def test_without_mels_there_is_nothing_to_calibrate_on(model: Path, job_file: Path, tmp_path: Path) -> None:
