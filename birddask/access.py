@@ -82,10 +82,16 @@ def open_mels(
     array = mel_store.open_array()
     mels = dask.array.from_array(array, chunks=(mel_store.clips_per_block, *array.shape[1:]))
     index = [row.clip for row in rows]
+    stored = mels[index]
+    decoded = stored.map_blocks(
+        mel_store.spec.coding.decoded,
+        dtype="float32",
+        chunks=(stored.chunks[0], *((length,) for length in mel_store.spec.shape)),
+    )
     start_times = pa.array([row.start_time_us for row in rows], pa.timestamp("us"))
     return xarray.Dataset(
         # xarray takes a variable that is named as one of its dimensions for a coordinate: not "mel" here.
-        {"mel": (("clip", "channel", "bin", "frame"), mels[index].astype("float32") + mel_store.offset)},
+        {"mel": (("clip", "channel", "bin", "frame"), decoded)},
         coords={
             "clip": index,
             "recording": ("clip", [row.recording for row in rows]),
