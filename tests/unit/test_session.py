@@ -284,6 +284,20 @@ def test_a_process_makes_each_only_once(ready: Callable[[BundleRef], object], tm
     assert {id(each) for each in made} == {id(made[0])}
 
 
+def open_output(network: bytes, name: str) -> bytes:
+    """The network without a word on how much it gives."""
+    model = onnx.load_from_string(network)
+    (output,) = (each for each in model.graph.output if each.name == name)
+    output.CopyFrom(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["clips", "width"]))
+    return bytes(model.SerializeToString())
+
+
+def test_scores_of_another_number_than_labels_are_refused() -> None:
+    network = open_output(echo_network(), "logits")
+    with pytest.raises(ModelError, match=r"gives scores of the shape \(\d+, 1008\), expected \(\d+, 5\)"):
+        score_unsealed(echo_card(), LABELS[:5], network, np.zeros(SHAPE, np.float32))
+
+
 def embedding_card(width: int = 16) -> ModelCard:
     card = replace(echo_card(), embedding=NetworkEmbedding("embedding", width))
     return replace(card, output=NetworkOutput("logits", "sigmoid"))
@@ -312,6 +326,12 @@ def test_stored_mels_are_scored_as_what_they_stand_for(dtype: Dtype) -> None:
 def test_embeddings_are_given_only_where_they_are_asked_for() -> None:
     classifier = classifier_of(embedding_card(), linear_network(5, SHAPE, embedding=True), LABELS[:5])
     assert classifier.scores(np.zeros((3, *SHAPE), np.float32)).embeddings.shape == (3, 0)
+
+
+def test_embeddings_of_another_width_than_the_card_says_are_refused() -> None:
+    network = open_output(linear_network(5, SHAPE, embedding=True), "embedding")
+    with pytest.raises(ModelError, match=r"gives embeddings of the shape \(\d+, 16\), expected \(\d+, 17\)"):
+        score_unsealed(embedding_card(17), LABELS[:5], network, np.zeros(SHAPE, np.float32))
 
 
 def test_an_embedding_that_is_not_a_number_is_an_error() -> None:
