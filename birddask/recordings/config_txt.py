@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from birddask.recordings.audiomoth import parse_serial, parse_zone
+from birddask.recordings.positions import read_position, signed
 
 _ZONE_OF_DEVICE_TIME = re.compile(r"\((UTC[^()]{0,13})\)")
 _LOCATION = re.compile(
@@ -73,11 +74,8 @@ def _location(value: str) -> tuple[float | None, float | None, str | None]:
     match = _LOCATION.fullmatch(value)
     if match is None:
         return None, None, None
-    latitude_deg, longitude_deg = float(match["latitude"]), float(match["longitude"])
-    if latitude_deg > 90 or longitude_deg > 180:
-        return None, None, None
-    return (
-        -latitude_deg if match["north"] == "S" else latitude_deg,
-        -longitude_deg if match["east"] == "W" else longitude_deg,
-        match["source"],
+    latitude_deg, longitude_deg = read_position(
+        signed(match["latitude"], negative=match["north"] == "S"),
+        signed(match["longitude"], negative=match["east"] == "W"),
     )
+    return latitude_deg, longitude_deg, None if latitude_deg is None else match["source"]
