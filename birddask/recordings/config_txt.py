@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
 
 from birddask.recordings.audiomoth import parse_serial, parse_zone
 from birddask.recordings.positions import read_position, signed
@@ -65,8 +64,7 @@ def parse_config(content: bytes) -> DeviceConfig | None:
 def _utc_offset_min(time_zone: str, device_time: str) -> int | None:
     """The offset in either of the two places; firmware 1.10.0 moved it from the first to the second."""
     zone = _ZONE_OF_DEVICE_TIME.search(device_time)
-    offset = parse_zone(zone[1] if zone else time_zone)
-    return None if offset is None else offset // timedelta(minutes=1)
+    return parse_zone(zone[1] if zone else time_zone)
 
 
 def _location(value: str) -> tuple[float | None, float | None, str | None]:
