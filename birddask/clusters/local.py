@@ -11,10 +11,14 @@ from multiprocessing import resource_tracker
 from typing import Literal
 
 from distributed import Client, LocalCluster
+from distributed.system import MEMORY_LIMIT
 
 from birddask.clusters.size import THREADS_PER_WORKER, Bounds, keep_size, memory_bytes, size_of
 from birddask.clusters.tls import Tls, security_of
 from birddask.documents import document
+
+# What a worker with full blocks of BirdNET takes at its peak (docs/benchmarks.md), and half of that above it.
+_ROOM_BYTES = 1536 << 20
 
 
 @document
@@ -23,7 +27,7 @@ class LocalSpec:
     """Worker processes on this machine.
 
     Attributes:
-        workers: processes; None takes one a core that this process may use.
+        workers: processes; None takes one a core that this process may use, as far as the machine's memory goes.
         memory_per_worker: a size such as ``2 GiB``; None shares the machine's memory equally.
         adaptive: bounds instead of a fixed number.
         tls: files for encrypted connections; None leaves them open.
@@ -48,14 +52,15 @@ def start_local(spec: LocalSpec, workers: int | None) -> Iterator[Client]:
     Raises:
         ConfigError: a size that can't be.
     """
-    size = size_of(workers, spec.workers, spec.adaptive, available_cores())
-    memory = "auto" if spec.memory_per_worker is None else memory_bytes(spec.memory_per_worker)
+    asked_bytes = memory_bytes(spec.memory_per_worker) if spec.memory_per_worker is not None else None
+    fitting = MEMORY_LIMIT // (asked_bytes or _ROOM_BYTES)
+    size = size_of(workers, spec.workers, spec.adaptive, max(1, min(available_cores(), fitting)))
     with _deaf():
         started = LocalCluster(
             n_workers=size.minimum,
             threads_per_worker=THREADS_PER_WORKER,
             processes=True,
-            memory_limit=memory,
+            memory_limit=asked_bytes or MEMORY_LIMIT // size.maximum,
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address=None,
             security=security_of(spec.tls),

@@ -28,6 +28,6 @@ def require_memory(client: Client, needed_bytes: int) -> None:
         raise ConfigError(
             f"a worker needs {format_bytes(needed_bytes)} for this plan, but {least} may use only "
             f"{format_bytes(limits[least])}; set `memory_per_worker: {-(-needed_bytes // _MIB)} MiB` or more in the "
-            "cluster file (workers of an existing cluster are started with `--memory-limit`), or, if no mels were made "
-            "yet, set a smaller `block_mib` in the job file"
+            "cluster file (workers of an existing cluster are started with `--memory-limit`), take fewer workers, or, "
+            "if no mels were made yet, set a smaller `block_mib` in the job file"
         )

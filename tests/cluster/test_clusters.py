@@ -17,6 +17,7 @@ from birddask.clusters import (
     available_cores,
     connect,
     existing,
+    local,
     on_demand,
 )
 from birddask.errors import ConfigError
@@ -38,6 +39,16 @@ def test_workers_are_processes_of_two_threads_and_end_with_the_cluster() -> None
     for pid in pids.values():
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_workers_share_the_memory_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect(LocalSpec("local"), 3) as client:
+        limits = [worker["memory_limit"] for worker in client.scheduler_info(n_workers=-1)["workers"].values()]
+    assert limits == [local.MEMORY_LIMIT // 3] * 3
+    monkeypatch.setattr(local, "MEMORY_LIMIT", 2 << 30)
+    monkeypatch.setattr(local, "available_cores", lambda: 4)
+    with connect(LocalSpec("local"), None) as client:
+        assert len(client.nthreads()) == 1
 
 
 @pytest.mark.parametrize(
