@@ -72,6 +72,15 @@ def test_no_command_hides_in_a_block_that_is_not_run(page: str) -> None:
         assert not commands, f"line {block.line}"
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith("docs/")])  # those, Sphinx checks
+def test_links_of_a_page_outside_of_the_site_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", (ROOT / page).read_text())
+    assert links
+    assert [
+        link for link in links if not link.startswith("https:") and not (ROOT / page).parent.joinpath(link).exists()
+    ] == []
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if "/parts/" not in page])  # which compare with others' files
 def test_files_of_this_repository_that_a_page_names_are_there(page: str) -> None:
     named = re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|yaml|md))[`:]", (ROOT / page).read_text())
