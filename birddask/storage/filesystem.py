@@ -27,6 +27,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 
 # The extra of birddask that brings the client of a protocol.
 _EXTRAS = {"sftp": "sftp", "ssh": "sftp", "smb": "smb", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az"}
+_BY_SSH = ("sftp", "ssh")
 
 # All other filesystems keep one connection: it does not come back by itself, and smbprotocol shows it to all threads
 # before it is ready.
@@ -69,9 +70,22 @@ def all_options(url: str, options: Options) -> dict[str, Any]:
     """The options of a filesystem, ours with the user's above them, secrets filled in.
 
     Raises:
-        ConfigError: the environment lacks a variable of the options.
+        ConfigError: the environment lacks a variable of the options, or there is no such policy for keys of servers.
     """
-    return {**_DEFAULTS.get(_protocol(url), {}), **resolve(options)}
+    protocol = _protocol(url)
+    ours_and_users = {**_DEFAULTS.get(protocol, {}), **resolve(options)}
+    return _with_policy(ours_and_users) if protocol in _BY_SSH else ours_and_users
+
+
+def _with_policy(options: dict[str, Any]) -> dict[str, Any]:
+    # paramiko comes with an extra.
+    from birddask.storage.known_hosts import Known, KnownOrNew  # noqa: PLC0415
+
+    policies = {"accept-new": KnownOrNew, "reject": Known}
+    name = options.get("host_key_policy", "accept-new")
+    if name not in policies:
+        raise ConfigError(f"`storage_options`: `host_key_policy` is {name!r}, it can be {' or '.join(policies)}")
+    return {**options, "host_key_policy": policies[name]}
 
 
 def _protocol(url: str) -> str:

@@ -233,6 +233,7 @@ def test_a_missing_package_is_named_by_its_extra(
     protocol: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, protocol, raising=False)  # noqa: SLF001 - what was imported before
     for module in (f"fsspec.implementations.{protocol}", "paramiko.client"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(ConfigError, match=rf"{protocol}://nas/cards needs .* pip install 'birddask\[{extra}\]'"):

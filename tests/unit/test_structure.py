@@ -27,7 +27,7 @@ LAYERS = {
     "fingerprint": "",
     "safe_text": "",
     "documents": "",
-    "storage": "options faults filesystem listing atomic folder places spool together ahead",
+    "storage": "options faults known_hosts filesystem listing atomic folder places spool together ahead",
     "software": "",
     "recordings": "recording reasons moments positions riff triggered audiomoth comments names guano wamd flac_comments"
     " mp3 config_txt sites kinds start about cards sndfile reader inspect",
@@ -79,6 +79,7 @@ OWNERS = {
     "numba": "mels.compiled",
     "onnx": "models.onnx_graph models.splitting models.quantising",
     "onnxruntime": "models.runtime models.quantising",
+    "paramiko": "storage.known_hosts",
     "PIL": "clips.picture",
     "platformdirs": "models.cache",
     "pyarrow": "table.parquet table.scans table.clip_table table.parts access detections.places detections.rows"
@@ -99,7 +100,7 @@ OWNERS = {
 }
 EVERYWHERE = {"numpy"}
 # What fsspec, xarray and Dask import for us, or what is started as a program; below it, what comes with a dependency.
-UNSEEN = {"s3fs", "paramiko", "smbprotocol", "gcsfs", "adlfs", "pandas", "bokeh", "pip"}
+UNSEEN = {"s3fs", "smbprotocol", "gcsfs", "adlfs", "pandas", "bokeh", "pip"}
 BROUGHT_ALONG = {"kr8s": "clusters.kubernetes", "markupsafe": "page.render", "pydantic_core": "documents"}
 ONLY_FOR_TYPES = {"_typeshed"}
 CALLED_OTHERWISE = {"pyyaml": "yaml", "pillow": "PIL"}
