@@ -12,7 +12,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
 
-# Lines and branches that `make test` runs, in all its processes; fails below 95 %.
+# Lines and branches that `make test` runs, in all its processes; fails where they are together below 95 %.
 coverage: $(VENV)/.test
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest
