@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -50,7 +49,7 @@ def job_script(verb: Verb, arguments: Sequence[str]) -> int:
     def do() -> int:
         if len(arguments) not in (1, 2):
             raise ConfigError("give a job file and, if need be, a cluster file")
-        return runs.run_script(verb, arguments[0], Path(arguments[1]) if len(arguments) == 2 else None)
+        return runs.run_script(verb, *arguments)
 
     return _guarded(do)
 
