@@ -170,10 +170,6 @@ class MelStore:
         offset, length = np.frombuffer(places, "<u8").reshape(-1, 2)[chunk].tolist()
         return self.array_folder.read_range(key, offset, offset + length) if offset + length <= end else b""
 
-    def open_array(self) -> zarr.Array[Any]:
-        """The whole array for reading, through Zarr itself; rows never computed read as NaN."""
-        return zarr.open_array(self.array_folder.url, mode="r", storage_options=self.array_folder.for_zarr() or None)
-
     def _array(self, rows: int, files: _Files, *, sharded: bool = True) -> zarr.Array[Any]:
         """An empty array of this store's layout, or of its chunks alone, kept in ``files``."""
         return zarr.create_array(
