@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from birddask.cli.look import app as look_app
 from birddask.cli.models import app as models_app
 from birddask.cli.results import app as results_app
 from birddask.cli.review import app as review_app
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.add_typer(runs_app)
 app.add_typer(models_app, name="models")
 app.add_typer(results_app)
+app.add_typer(look_app)
 app.add_typer(review_app)
 
 

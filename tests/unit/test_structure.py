@@ -54,8 +54,8 @@ LAYERS = {
     "review": "bands sample answers precision logistic calibration desk server",
     "survey": "schedule survey lines",
     "page": "heard analysed best charts content days build render",
-    "commands": "console brake detached demo lines progress models runs results look review",
-    "cli": "options models results review runs program",
+    "commands": "console brake detached demo lines progress named models runs results look review",
+    "cli": "options models results look review runs program",
     "__main__": "",
 }
 
@@ -89,7 +89,8 @@ OWNERS = {
     "tflite": "models.tflite_graph",
     "threadpoolctl": "models.ready",
     "tornado": "review.server",
-    "typer": "cli.options cli.models cli.results cli.review cli.runs cli.program commands.results commands.console",
+    "typer": "cli.options cli.models cli.results cli.look cli.review cli.runs cli.program commands.results"
+    " commands.console",
     "xarray": "access",
     "yaml": "documents",
     "zarr": "mels.store",
