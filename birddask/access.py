@@ -74,9 +74,9 @@ def open_mels(
     """
     if not importlib.util.find_spec("xarray"):
         raise ConfigError("open_mels needs xarray: pip install 'birddask[analysis]'")
-    import dask  # noqa: PLC0415 - arrays are an extra
     import dask.array  # noqa: PLC0415 - an extra
     import xarray  # noqa: PLC0415 - an extra
+    from dask.delayed import delayed  # noqa: PLC0415 - an extra
 
     folder = folder_at(output, to_options(storage_options or {}, "storage_options"))
     names = stores(folder)
@@ -90,7 +90,7 @@ def open_mels(
     mels = [dask.array.empty((0, *mel_store.spec.shape), np.float32)]
     for block, table in zip(blocks, tables, strict=True):
         ok = np.array([row.status == "ok" for row in table])
-        read = dask.delayed(_mels_of, pure=False)(mel_store, block, ok)
+        read = delayed(_mels_of, pure=False)(mel_store, block, ok)
         mels.append(dask.array.from_delayed(read, (len(ok), *mel_store.spec.shape), np.float32))
     start_times = pa.array([row.start_time_us for row in rows], pa.timestamp("us"))
     return xarray.Dataset(
