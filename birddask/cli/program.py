@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -37,6 +38,21 @@ app.add_typer(models_app, name="models")
 app.add_typer(results_app)
 app.add_typer(look_app)
 app.add_typer(review_app)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"birddask {importlib.metadata.version('birddask')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

@@ -60,12 +60,17 @@ def _function(function: Any) -> Iterator[str]:  # noqa: ANN401 - whatever is pub
 
 
 def _commands(called: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - Typer's, which name no public class
-    if hasattr(command, "commands"):
-        for name, each in command.commands.items():
-            yield from _commands(f"{called} {name}", each)
-        return
-    yield called
-    hints = typing.get_type_hints(inspect.unwrap(command.callback))
+    inner = getattr(command, "commands", {})
+    options = [*_options(command)]
+    if options or not inner:
+        yield called
+        yield from options
+    for name, each in inner.items():
+        yield from _commands(f"{called} {name}", each)
+
+
+def _options(command: Any) -> Iterator[str]:  # noqa: ANN401
+    hints = typing.get_type_hints(inspect.unwrap(command.callback)) if command.callback else {}
     for each in command.params:
         if each.name in hints:
             name = ", ".join(each.opts) if each.param_type_name == "option" else each.metavar or each.name.upper()

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import subprocess
 import sys
 
 import pytest
 
 import birddask
+from tests.support.program import birddask as program
 from tests.support.surface import PINNED, surface
 
 
@@ -32,3 +34,7 @@ def test_help_loads_none_of_the_heavy_libraries() -> None:
     look = f"import sys, birddask.cli; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_program_says_its_version() -> None:
+    assert program("--version").stdout == f"birddask {importlib.metadata.version('birddask')}\n"
