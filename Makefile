@@ -4,7 +4,7 @@ SERVERS ?= required
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench demo test coverage mutants test-models test-buckets test-ssh test-slurm test-deaths test-browser check docs docs-links clean
+.PHONY: bench demo test coverage mutants test-models test-buckets test-ssh test-slurm test-deaths test-browser test-release test-minimum check docs docs-links clean
 
 demo: $(VENV)/.demo
 	$(BIN)/birddask demo
@@ -48,6 +48,15 @@ test-deaths: $(VENV)/.deaths
 # The pages in a real browser without a window (Debian's chromium and chromium-driver).
 test-browser: $(VENV)/.browser
 	BIRDDASK_SERVERS=$(SERVERS) $(BIN)/python -m pytest tests/browser
+
+# What would be uploaded: installed by pip, pipx and uv, on every Python from 3.11 that is on the PATH, of pyenv, or in
+# BIRDDASK_PYTHONS. Downloads much.
+test-release: $(VENV)/.release
+	$(BIN)/python -m pytest tests/release --ignore tests/release/test_minimum.py
+
+# With the oldest versions of everything that pyproject.toml allows.
+test-minimum: $(VENV)/.release
+	$(BIN)/python -m pytest tests/release/test_minimum.py
 
 # Into docs/benchmarks.md, on a machine that does nothing else.
 bench: $(VENV)/.test
@@ -105,6 +114,10 @@ $(VENV)/.slurm: $(VENV)/.test
 
 $(VENV)/.deaths: $(VENV)/.test
 	command -v ip >/dev/null || $(SUDO) apt-get install -y --no-install-recommends iproute2 || test $(SERVERS) != required
+	touch $@
+
+$(VENV)/.release: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --editable . --group release
 	touch $@
 
 $(VENV)/.browser: $(VENV)/.test

@@ -5,12 +5,14 @@ The only ``pydantic`` and ``yaml`` imports. A key that is not a field is an erro
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import difflib
 import functools
+import io
 import json
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import yaml
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_DEEPEST = 32
+_SHOWN_CHARACTERS = 200
+
 BY_KIND = Field(discriminator="kind")
 """Annotation of a union of documents that are told apart by their ``kind``."""
 
@@ -34,7 +39,29 @@ def document(cls: type[T]) -> type[T]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML in which ``+10:00`` is text rather than a number of base 60, and no key stands twice."""
+    """Plain YAML: no aliases, no tags, nothing deep, no key twice, and ``+10:00`` is text rather than of base 60.
+
+    Files may come from anybody. With aliases a few lines become gigabytes as soon as they are shown in a message.
+    """
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        problem = ""
+        if isinstance(event, yaml.AliasEvent):
+            problem = f"the alias *{event.anchor} has no place here; write out what it stands for"
+        elif event.tag is not None:
+            problem = f"the tag {event.tag} has no place here"
+        elif self._depth == _DEEPEST:
+            problem = f"more than {_DEEPEST} levels, one in another"
+        if problem:
+            raise yaml.composer.ComposerError(problem=problem, problem_mark=event.start_mark)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
     def construct_whole_number(self, node: yaml.ScalarNode) -> int | str:
         return str(node.value) if ":" in node.value else self.construct_yaml_int(node)
@@ -62,11 +89,24 @@ def utf8_text(content: bytes, source: str) -> str:
         raise ConfigError(f"{source} is not UTF-8 text; save it as UTF-8: {error}") from error
 
 
+def csv_rows(content: bytes, source: str, dialect: type[csv.Dialect] = csv.excel) -> Iterator[list[str]]:
+    """The rows of a table that a user brings, the header first.
+
+    Raises:
+        ConfigError: it is not UTF-8, or a quote that never ends makes one cell of it all.
+    """
+    reader = csv.reader(io.StringIO(utf8_text(content, source), newline=""), dialect)
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise ConfigError(f"{source}, line {reader.line_num}: {error}; is a quote missing?") from error
+
+
 def parse_yaml(content: bytes | str, source: str) -> dict[str, object]:
     """The mapping at the top of a YAML text.
 
     Raises:
-        ConfigError: not YAML, a key stands twice, or no mapping with text keys at the top.
+        ConfigError: not plain YAML, a key stands twice, or no mapping with text keys at the top.
     """
     try:
         parsed = yaml.load(content, _Loader)  # noqa: S506 - a safe loader
@@ -142,4 +182,6 @@ def _explain(cls: type[Any], details: ErrorDetails) -> str:
         return f"unknown key `{where}`{hint}{keys}"
     if details["type"] in ("missing", "missing_argument"):
         return f"the key `{where}` is missing"
-    return f"`{where}`: {details['msg']} (found {details['input']!r})"
+    found = repr(details["input"])
+    shown = found if len(found) <= _SHOWN_CHARACTERS else f"{found[:_SHOWN_CHARACTERS]} ..."
+    return f"`{where}`: {details['msg']} (found {shown})"

@@ -23,6 +23,11 @@ def printable(text: str) -> str:
     )
 
 
+def printable_lines(text: str) -> str:
+    """A text of lines, each of them printable: no name in it can steer a terminal."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def safe(text: str) -> str:
     """A text as no spreadsheet takes it for a formula."""
     return re.sub(FORMULA, r"'\g<0>", text)

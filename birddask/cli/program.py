@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +14,8 @@ from birddask.cli.results import app as results_app
 from birddask.cli.review import app as review_app
 from birddask.cli.runs import app as runs_app
 from birddask.errors import BirddaskError, ConfigError, ModelError
+from birddask.safe_text import printable_lines
+from birddask.software import version_of
 
 if TYPE_CHECKING:
     from birddask.commands.runs import Verb
@@ -42,14 +43,14 @@ app.add_typer(review_app)
 
 def _say_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"birddask {importlib.metadata.version('birddask')}")
+        typer.echo(f"birddask {version_of('birddask')}")
         raise typer.Exit
 
 
 @app.callback()
-def _program(
+def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is.")
     ] = False,
 ) -> None:
     pass
@@ -77,5 +78,5 @@ def _guarded(action: Callable[[], int]) -> int:
     try:
         return action()
     except BirddaskError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {printable_lines(str(error))}", err=True)
         return _WRONG_CONFIGURATION if isinstance(error, ConfigError | ModelError) else _SOMETHING_LEFT

@@ -19,11 +19,11 @@ from birddask.cli.options import (
     Threshold,
     ThresholdFile,
 )
+from birddask.formats import FORMATS
 
 app = typer.Typer()
 
-_FORMATS = "csv, parquet, raven, audacity, kaleidoscope, birdnet-analyzer, geojson, darwin-core or ndjson"
-Format = Annotated[str, typer.Option("--format", help=f"{_FORMATS}.")]
+Format = Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")]
 
 
 @app.command()

@@ -30,7 +30,7 @@ class KubernetesSpec:
     """Workers of one core as pods, started by Dask's operator, which must be installed.
 
     Attributes:
-        image: of scheduler and workers, with birddask and the model in it; ``cluster/kubernetes/Dockerfile`` makes one.
+        image: of scheduler and workers, with birddask and the model in it; the ``Dockerfile`` at the top makes one.
         memory_per_worker: a size such as ``2 GiB``; a pod may use a little more, for the process that watches.
         workers: pods of workers; None takes one.
         adaptive: bounds instead of a fixed number.

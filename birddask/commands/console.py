@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 import typer
 
+from birddask.safe_text import printable_lines
+
 
 def say(lines: Iterable[str]) -> None:
     """Lines to standard output."""
     for line in lines:
-        typer.echo(line)
+        typer.echo(printable_lines(line))

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from birddask.commands.lines import span
 from birddask.engine.events import Advanced, Begun, BlockFailed, Crew, Event, Stalled, Watch
+from birddask.safe_text import printable_lines
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -95,7 +96,7 @@ class _Lines:
 
     def _print(self, text: str) -> None:
         self._next_s = time.monotonic() + _SECONDS_BETWEEN_LINES
-        self._console.print(f"{self._meter.begun.activity}: {text}", markup=False, soft_wrap=True)
+        self._console.print(f"{self._meter.begun.activity}: {printable_lines(text)}", markup=False, soft_wrap=True)
 
 
 class _Bar:
@@ -119,7 +120,7 @@ class _Bar:
         self._bar.update(self._task, completed=self._meter.ended, detail=self._meter.text())
 
     def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable_lines(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _remark(event: Event) -> str | None:

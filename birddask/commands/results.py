@@ -13,10 +13,9 @@ from birddask.detections.found import find_results
 from birddask.detections.query import Query, opened
 from birddask.detections.rules import Rules
 from birddask.effort import FATES, Effort, count_effort, hours
-from birddask.errors import ConfigError
-from birddask.formats import FORMATS, Context, Format
+from birddask.formats import find_format
 from birddask.formats.about import about_file
-from birddask.formats.format import Rows
+from birddask.formats.format import Context, Format, Rows
 from birddask.formats.spreadsheet import csv_lines
 from birddask.handover.deliver import deliver, receiver_at
 from birddask.job import Job
@@ -28,7 +27,7 @@ from birddask.storage import Folder
 
 def detections(results: Results, rules: Rules, format_name: str, output: str | None) -> None:
     """Write all detections of an output."""
-    job, file_format = results.job(), _format(format_name)
+    job, file_format = results.job(), find_format(format_name)
     found = find_results(job.output_folder, results.model)
     folder, name = new_place(job, output or f"detections{'' if file_format.per_recording else file_format.extension}")
     with opened(found, rules) as query:
@@ -68,7 +67,7 @@ def export(results: Results, rules: Rules, format_name: str, place: str, *, foll
     """Hand blocks over."""
     job = results.job()
     say(rules.lines())
-    with receiver_at(place, job.export_options, _format(format_name)) as receiver:
+    with receiver_at(place, job.export_options, find_format(format_name)) as receiver:
         for delivered in deliver(job, results.model, rules, receiver, following=following):
             say([f"{delivered.blocks} blocks with {delivered.detections} detections handed over to {place}"])
 
@@ -94,9 +93,3 @@ def _effort_rows(efforts: Iterable[Effort]) -> Iterable[Iterable[object]]:
     for each in efforts:
         times_h = (f"{hours(each.time_us[fate]):.4f}" for fate in FATES)
         yield [safe(each.site), each.day, *times_h, *(each.clips[fate] for fate in FATES), each.files_quarantined]
-
-
-def _format(name: str) -> Format:
-    if name not in FORMATS:
-        raise ConfigError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
-    return FORMATS[name]

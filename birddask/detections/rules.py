@@ -14,13 +14,11 @@ The steps, in this order:
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from birddask.detections.labels import key_of, keys_of
-from birddask.documents import utf8_text
+from birddask.documents import csv_rows, utf8_text
 from birddask.errors import ConfigError
 from birddask.safe_text import as_written
 from birddask.storage import Folder
@@ -130,7 +128,7 @@ def read_thresholds(content: bytes, source: str) -> Thresholds:
     Raises:
         ConfigError: the file is not of that form.
     """
-    rows = list(csv.reader(io.StringIO(utf8_text(content, source), newline="")))
+    rows = list(csv_rows(content, source))
     header = [key_of(cell) for cell in rows[0]] if rows else []
     if "label" not in header or "threshold" not in header:
         raise ConfigError(f"{source} must be a CSV file whose first line has the columns `label` and `threshold`")

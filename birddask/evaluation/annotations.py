@@ -18,12 +18,11 @@ from __future__ import annotations
 
 import ast
 import csv
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from birddask.documents import utf8_text
+from birddask.documents import csv_rows
 from birddask.errors import ConfigError
 from birddask.safe_text import as_written
 from birddask.table.parquet import read_columns, read_names
@@ -31,6 +30,7 @@ from birddask.table.parquet import read_columns, read_names
 NAME_COLUMNS = ("label", "species", "annotation", "scientific name", "common name", "species code", "code", "tag")
 """Columns of a Raven table that may say what was heard; case does not count."""
 
+_SHOWN = 100
 _BEGIN, _END, _OFFSET = "Begin Time (s)", "End Time (s)", "File Offset (s)"
 _OWN = ("recording", "start_s", "end_s", "label")
 _BIRDSET = ("filepath", "start_time", "end_time")
@@ -39,6 +39,12 @@ _TABLE_SUFFIX = re.compile(r"(\.selections|\.Table)(\..*)?\.(txt|tsv)$", re.IGNO
 _PLAIN_SUFFIX = re.compile(r"\.(txt|tsv)$", re.IGNORECASE)
 
 Row = Mapping[str, object]
+
+
+class _WithoutQuotes(csv.excel_tab):
+    """Text in columns that are separated by tabs; a quote is a letter as others are."""
+
+    quoting = csv.QUOTE_NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ def read_annotations(content: bytes, source: str) -> Iterator[Annotation]:
     Raises:
         ConfigError: it is none of the forms, or a row has no time or no recording.
     """
-    columns, rows = _parquet(content) if source.lower().endswith(".parquet") else _text_table(content, source)
+    columns, rows = _parquet(content, source) if source.lower().endswith(".parquet") else _text_table(content, source)
     if {_BEGIN, _END} <= set(columns):
         return _raven(columns, rows, source)
     if set(_BIRDSET) <= set(columns) and not set(_BIRDSET_NAMES).isdisjoint(columns):
@@ -82,20 +88,21 @@ def read_annotations(content: bytes, source: str) -> Iterator[Annotation]:
     )
 
 
-def _parquet(content: bytes) -> tuple[Sequence[str], Iterator[Row]]:
-    columns = read_names(content)
-    wanted = [name for name in columns if name in {*_OWN, *_BIRDSET, *_BIRDSET_NAMES}]
-    values = read_columns(content, wanted)
+def _parquet(content: bytes, source: str) -> tuple[Sequence[str], Iterator[Row]]:
+    try:
+        columns = read_names(content)
+        wanted = [name for name in columns if name in {*_OWN, *_BIRDSET, *_BIRDSET_NAMES}]
+        values = read_columns(content, wanted)
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"{source} is not a Parquet file: {error}") from error
     return columns, (dict(zip(wanted, row, strict=True)) for row in zip(*values, strict=True))
 
 
 def _text_table(content: bytes, source: str) -> tuple[Sequence[str], Iterator[Row]]:
-    text = io.StringIO(utf8_text(content, source), newline="")
-    if _PLAIN_SUFFIX.search(source):
-        reader = csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
-    else:
-        reader = csv.DictReader(text)
-    return reader.fieldnames or (), iter(reader)
+    rows = csv_rows(content, source, _WithoutQuotes if _PLAIN_SUFFIX.search(source) else csv.excel)
+    columns = next(rows, [])
+    # A row that is too short lacks cells; lines without any are left out.
+    return columns, ({**dict.fromkeys(columns), **dict(zip(columns, row, strict=False))} for row in rows if row)
 
 
 def _raven(columns: Sequence[str], rows: Iterator[Row], source: str) -> Iterator[Annotation]:
@@ -163,11 +170,12 @@ def _time(row: Row, column: str, place: str) -> int:
 
 def _several(value: object, place: str) -> list[str]:
     """The names in a cell of BirdSet's: a list, a list as Python writes it, or one name."""
-    if isinstance(value, str) and value.startswith("["):
+    text = value if isinstance(value, str) else ""
+    if text.startswith("["):
         try:
-            value = ast.literal_eval(value)
-        except (ValueError, SyntaxError) as error:
-            raise ConfigError(f"{place}: {value!r} is no list of names") from error
+            value = ast.literal_eval(text)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:  # as its documentation says
+            raise ConfigError(f"{place}: {text[:_SHOWN]!r} is no list of names") from error
     names = value if isinstance(value, list) else [value]
     if any(isinstance(name, int) for name in names):
         raise ConfigError(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from birddask.detections.labels import key_of
-from birddask.documents import utf8_text
+from birddask.documents import csv_rows
 from birddask.errors import ConfigError
 from birddask.evaluation.annotations import Annotation
 
@@ -27,10 +25,12 @@ def read_translation(content: bytes, source: str) -> dict[str, str]:
     Raises:
         ConfigError: the file is not of that form.
     """
-    rows = csv.DictReader(io.StringIO(utf8_text(content, source), newline=""))
-    if not {"name", "label"} <= set(rows.fieldnames or ()):
+    rows = csv_rows(content, source)
+    header = next(rows, [])
+    if not {"name", "label"} <= set(header):
         raise ConfigError(f"{source} must be a CSV file whose first line has the columns `name` and `label`")
-    return {key_of(row["name"]): row["label"] for row in rows if row["name"] and row["label"]}
+    pairs = (dict(zip(header, row, strict=False)) for row in rows)
+    return {key_of(pair["name"]): pair["label"] for pair in pairs if pair.get("name") and pair.get("label")}
 
 
 def translated(annotations: Iterable[Annotation], labels: Mapping[str, str]) -> Iterator[Annotation]:

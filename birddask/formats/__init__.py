@@ -1,27 +1,42 @@
-"""Detections as other programs read them, a module a format."""
+"""Detections as other programs read them, a module a format, imported when it is used: help only names them."""
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-from birddask.formats.audacity import AUDACITY
-from birddask.formats.birdnet_analyzer import BIRDNET_ANALYZER
-from birddask.formats.csv_table import CSV
-from birddask.formats.darwin_core import DARWIN_CORE
-from birddask.formats.format import Context, Format
-from birddask.formats.json_lines import GEOJSON, NDJSON
-from birddask.formats.kaleidoscope import KALEIDOSCOPE
-from birddask.formats.parquet_table import PARQUET
-from birddask.formats.raven import RAVEN
+import importlib
+from typing import TYPE_CHECKING
 
-FORMATS: Mapping[str, Format] = {
-    "csv": CSV,
-    "parquet": PARQUET,
-    "raven": RAVEN,
-    "audacity": AUDACITY,
-    "kaleidoscope": KALEIDOSCOPE,
-    "birdnet-analyzer": BIRDNET_ANALYZER,
-    "geojson": GEOJSON,
-    "darwin-core": DARWIN_CORE,
-    "ndjson": NDJSON,
+from birddask.errors import ConfigError
+
+if TYPE_CHECKING:
+    from birddask.formats.format import Format
+
+_HOMES = {
+    "csv": "csv_table.CSV",
+    "parquet": "parquet_table.PARQUET",
+    "raven": "raven.RAVEN",
+    "audacity": "audacity.AUDACITY",
+    "kaleidoscope": "kaleidoscope.KALEIDOSCOPE",
+    "birdnet-analyzer": "birdnet_analyzer.BIRDNET_ANALYZER",
+    "geojson": "json_lines.GEOJSON",
+    "darwin-core": "darwin_core.DARWIN_CORE",
+    "ndjson": "json_lines.NDJSON",
 }
 
-__all__ = ["FORMATS", "Context", "Format"]
+FORMATS = tuple(_HOMES)
+"""Their names."""
+
+
+def find_format(name: str) -> Format:
+    """A format by its name.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in _HOMES:
+        raise ConfigError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
+    module, _, attribute = _HOMES[name].partition(".")
+    found: Format = getattr(importlib.import_module(f"birddask.formats.{module}"), attribute)
+    return found
+
+
+__all__ = ["FORMATS", "find_format"]

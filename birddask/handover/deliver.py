@@ -15,8 +15,7 @@ from birddask.detections.found import Found, Part, find_results, results_in
 from birddask.detections.query import Columns, opened
 from birddask.detections.rules import Rules
 from birddask.errors import ConfigError
-from birddask.formats import Context, Format
-from birddask.formats.format import Rows
+from birddask.formats.format import Context, Format, Rows
 from birddask.handover.files import Files
 from birddask.handover.http_endpoint import HttpEndpoint
 from birddask.handover.sqlite_file import SUFFIXES, opened_sqlite

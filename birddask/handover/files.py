@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from birddask.detections.found import Part
 from birddask.detections.query import Columns
-from birddask.formats import Context, Format
-from birddask.formats.format import Rows
+from birddask.formats.format import Context, Format, Rows
 from birddask.outputs import Scans
 from birddask.storage import Folder
 

@@ -21,6 +21,7 @@ KNOWN_ANSWER, FRONT_END, LOCATION = "known_answer.npz", "front_end.npz", "locati
 
 # The largest bird models have some 15,000. A block of 1,000 clips has 400 MB of probabilities with so many.
 _MOST_LABELS = 100_000
+_MOST_ARRAY_BYTES = 256 << 20
 
 Array32 = NDArray[np.float32]
 
@@ -192,6 +193,9 @@ def _front_end(folder: Folder) -> dict[str, Array32]:
 def _arrays(content: bytes, source: str) -> dict[str, Array32]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            # Kilobytes may unpack to gigabytes, and a header may promise terabytes.
+            if sum(member.file_size for member in stored.zip.infolist()) > _MOST_ARRAY_BYTES:
+                raise ConfigError(f"{source} would unpack to more than {_MOST_ARRAY_BYTES >> 20} MiB")
             return {name: stored[name] for name in stored.files}
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:  # TypeError: one array instead of several
+    except (ValueError, TypeError, EOFError, MemoryError, zipfile.BadZipFile) as error:  # TypeError: a single array
         raise ConfigError(f"{source} is not a file of arrays as numpy.savez writes it: {error}") from error

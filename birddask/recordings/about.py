@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
-from birddask.recordings.audiomoth import AudioMothComment, parse_artist, parse_comment
+from birddask.recordings.audiomoth import Comment, parse_artist
+from birddask.recordings.comments import read_comment
 from birddask.recordings.config_txt import DeviceConfig
 from birddask.recordings.flac_comments import Sensor
 from birddask.recordings.guano import Guano, parse_guano
@@ -43,9 +44,9 @@ class Texts:
     sensor: Sensor = field(default_factory=Sensor)
 
     @cached_property
-    def said(self) -> AudioMothComment:
+    def said(self) -> Comment:
         """The comment's clauses."""
-        return parse_comment(self.comment)
+        return read_comment(self.comment)
 
     @cached_property
     def guano_facts(self) -> Guano:
@@ -70,7 +71,7 @@ class Texts:
     @property
     def audiomoth(self) -> bool:
         """Whether an AudioMoth wrote the file as it is, not a program that cut it from another one."""
-        return self.said.model is not None and not self.said.derived
+        return (self.said.model or "").startswith("AudioMoth") and not self.said.derived
 
     @property
     def stopped_early(self) -> bool:

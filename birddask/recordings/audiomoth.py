@@ -75,15 +75,15 @@ SHARED_SERIAL = "0FE081F80FE081F0"
 
 
 @dataclass(frozen=True, slots=True)
-class AudioMothComment:
-    """What the sentence says; None, empty or False where it does not.
+class Comment:
+    """What a comment says; None, empty or False where it does not.
 
     Attributes:
         start_time_us: microseconds since 1970 UTC.
         utc_offset_min: of the device's clock, in minutes; None only without a start time.
-        device: the serial number, 16 hexadecimal digits; None where not stated or not unique.
+        device: the serial number, of AudioMoths 16 hexadecimal digits; None where not stated or not unique.
         deployment: the identifier that stands in its place where one was set, 16 hexadecimal digits.
-        model: ``AudioMoth`` or ``AudioMoth Live``; None if no sentence of an AudioMoth is there.
+        model: of the recorder, such as ``AudioMoth`` or ``AudioMoth Live``; None if the comment is of none.
         gain: ``low``, ``low-medium``, ``medium``, ``medium-high`` or ``high``.
         battery_v: where ``battery_limit`` is ``below`` or ``above``, the end of what the device can measure.
         trigger: what had to be heard for the device to write, in words; None also where the clause is not understood.
@@ -94,30 +94,30 @@ class AudioMothComment:
         derived: AudioMoth Utils made the file from another one and replaced the sentence.
     """
 
-    start_time_us: int | None
-    utc_offset_min: int | None
-    device: str | None
-    deployment: str | None
-    model: str | None
-    gain: str | None
-    battery_v: float | None
-    battery_limit: Literal["", "below", "above"]
-    temperature_c: float | None
-    trigger: str | None
-    triggered: bool
-    filter: str | None
-    stop_reason: str
-    derived: bool
+    start_time_us: int | None = None
+    utc_offset_min: int | None = None
+    device: str | None = None
+    deployment: str | None = None
+    model: str | None = None
+    gain: str | None = None
+    battery_v: float | None = None
+    battery_limit: Literal["", "below", "above"] = ""
+    temperature_c: float | None = None
+    trigger: str | None = None
+    triggered: bool = False
+    filter: str | None = None
+    stop_reason: str = ""
+    derived: bool = False
 
 
-def parse_comment(text: str) -> AudioMothComment:
+def parse_comment(text: str) -> Comment:
     """The clauses of an AudioMoth comment that are understood."""
     start_time_us, utc_offset_min = _start(text)
     who = _WHO.search(text)
     battery_v, battery_limit = _battery(text)
     temperature = _TEMPERATURE.search(text)
     stopped = _STOPPED.search(text)
-    return AudioMothComment(
+    return Comment(
         start_time_us=start_time_us,
         utc_offset_min=utc_offset_min,
         device=parse_serial(who["serial"] or "") if who else None,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from birddask.errors import ConfigError, StorageError, TransientStorageError
 from birddask.storage.filesystem import is_url
 from birddask.storage.folder import Folder
 from birddask.storage.options import Options
+
+# Anywhere: a URL may have others in it, as `simplecache::sftp://nas/cards`.
+_PASSWORD = re.compile(r"://[^/?#]*:[^/?#]*@([^/?#]*)")
 
 
 def folder_at(place: str, options: Options = "") -> Folder:
@@ -18,10 +21,11 @@ def folder_at(place: str, options: Options = "") -> Folder:
     Raises:
         ConfigError: the URL holds a password.
     """
-    if is_url(place) and urlsplit(place).password is not None:
+    found = _PASSWORD.search(place)
+    if found:
         raise ConfigError(
-            f"the URL of {urlsplit(place).hostname} holds a password, which would be written into logs; put it into "
-            "an environment variable and name that in `storage_options`"
+            f"the URL of {found[1]} holds a password, which would be written into logs; put it into an environment "
+            "variable and name that in `storage_options`"
         )
     return Folder(absolute_url(place), options)
 
@@ -41,5 +45,12 @@ def read_file(place: str, what: str = "") -> bytes:
 
 
 def absolute_url(place: str) -> str:
-    """A URL as it is, a path made absolute, so that it means the same to every worker."""
-    return place if is_url(place) else os.path.normpath(Path(place).expanduser().absolute())
+    """A URL as it is, a path made absolute, so that it means the same to every worker.
+
+    Raises:
+        ConfigError: the path begins with a user's home that can't be found.
+    """
+    try:
+        return place if is_url(place) else os.path.normpath(Path(place).expanduser().absolute())
+    except RuntimeError as error:
+        raise ConfigError(f"{place} can't be used: {error}") from error

@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from birddask.detections.rules import Rules, one_threshold
 from birddask.errors import ConfigError, StorageError, TransientStorageError
-from birddask.formats import FORMATS
+from birddask.formats import find_format
 from birddask.handover import deliver as delivering
 from birddask.handover import http_endpoint
 from birddask.handover.deliver import Delivered, deliver, receiver_at
@@ -53,7 +53,7 @@ def receiving() -> Iterator[Endpoint]:
 
 
 def hand_over(job: Job, place: str, options: str = "", rules: Rules = RULES) -> list[Delivered]:
-    with receiver_at(place, options, FORMATS["parquet"]) as receiver:
+    with receiver_at(place, options, find_format("parquet")) as receiver:
         return list(deliver(job, None, rules, receiver, following=False))
 
 
@@ -229,7 +229,7 @@ def test_a_folder_gets_a_file_a_block(output: MadeUp, job: Job, tmp_path: Path) 
     rows = [row for path in files for row in parquet.ParquetFile(path).read(use_threads=False).to_pylist()]
     found = [(row["recording"], row["start_us"], row["label"], row["probability"]) for row in rows]
     assert sorted(found) == sorted(expected(output))
-    with pytest.raises(ConfigError, match="birddask detections"), receiver_at("x", "", FORMATS["raven"]):
+    with pytest.raises(ConfigError, match="birddask detections"), receiver_at("x", "", find_format("raven")):
         pass
 
 
@@ -240,7 +240,7 @@ def test_each_block_is_handed_over_while_a_run_goes_on(
     prepared = Prepared(job, output.results.card, BundleRef(Folder("/no bundle"), ""), output.results)
     first, second, *others = output.blocks()
     output.scan()
-    with noted("run", prepared) as notebook, receiver_at(receiving.url, "", FORMATS["parquet"]) as receiver:
+    with noted("run", prepared) as notebook, receiver_at(receiving.url, "", find_format("parquet")) as receiver:
         looks = deliver(job, None, RULES, receiver, following=True)
         # It waits for the first one, too, and takes a block again that is made anew.
         for block in (first, second, first):
@@ -254,7 +254,7 @@ def test_each_block_is_handed_over_while_a_run_goes_on(
 
 
 def test_without_a_run_following_ends_at_once(output: MadeUp, job: Job, receiving: Endpoint) -> None:
-    with receiver_at(receiving.url, "", FORMATS["parquet"]) as receiver:
+    with receiver_at(receiving.url, "", find_format("parquet")) as receiver:
         with pytest.raises(ConfigError, match="no probabilities"):
             list(deliver(job, None, RULES, receiver, following=True))
         output.fill()

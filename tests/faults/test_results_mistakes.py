@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from birddask.cli import results
 from birddask.formats import FORMATS
 from tests.support.outputs import MadeUp, made_up, recording
 from tests.support.program import birddask, write_job
@@ -155,8 +154,3 @@ def test_nothing_heard_is_an_empty_table_in_every_format(output: MadeUp, job: Pa
     assert (tmp_path / "csv").read_text().startswith("site,recording,")
     assert json.loads((tmp_path / "geojson").read_text()) == {"type": "FeatureCollection", "features": []}
     assert not (tmp_path / "raven").exists()
-
-
-def test_help_names_every_format() -> None:
-    named = results._FORMATS.replace(" or ", ", ").split(", ")  # noqa: SLF001
-    assert named == list(FORMATS)

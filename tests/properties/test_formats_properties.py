@@ -18,8 +18,8 @@ from pyarrow import parquet
 from birddask.detections.found import find_results
 from birddask.detections.query import Query, opened
 from birddask.detections.rules import Rules, one_threshold
-from birddask.formats import FORMATS, Context
-from birddask.formats.format import Rows
+from birddask.formats import FORMATS, find_format
+from birddask.formats.format import Context, Rows
 from birddask.handover.sqlite_file import opened_sqlite
 from birddask.outputs import read_scans
 from birddask.storage import Folder
@@ -145,7 +145,7 @@ def lines_of(path: Path) -> list[str]:
 
 
 def detections(query: Query, name: str) -> Rows:
-    columns = FORMATS[name].columns(Context.of(query.found, ARCHIVE))
+    columns = find_format(name).columns(Context.of(query.found, ARCHIVE))
     return (batch for _, parts in query.found.sites() for batch in query.detections(parts, columns))
 
 
@@ -174,8 +174,8 @@ def test_every_format_is_read_back(paths: list[str], labels: list[str], seed: in
         rows.sort(key=lambda row: (row[0].split("/")[0], row))
         found = find_results(Folder(f"{folder}/out"), None)
         with opened(found, Rules(one_threshold(0.5))) as query:
-            for name, file_format in FORMATS.items():
-                file_format.save(detections(query, name), Folder(folder), name)
+            for name in FORMATS:
+                find_format(name).save(detections(query, name), Folder(folder), name)
                 check(name, Path(folder, name), rows)
             check_sqlite(query, Path(folder, "heard.sqlite"), rows)
 

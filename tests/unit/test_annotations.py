@@ -90,6 +90,9 @@ def test_a_raven_table_that_names_no_recording_is_of_the_one_in_its_own_name(nam
     assert list(read_annotations(header, name)) == [Annotation("ridge/a.b.wav", 0, 0, ())]
 
 
+BIRDSET = "filepath,start_time,end_time,ebird_code_multilabel\n"
+
+
 @pytest.mark.parametrize(
     ("content", "source", "complaint"),
     [
@@ -103,6 +106,13 @@ def test_a_raven_table_that_names_no_recording_is_of_the_one_in_its_own_name(nam
         (b"recording,start_s,end_s,label\na.wav,2,1,owl\n", "x.csv", "row 2: it ends before it begins"),
         (b"filepath,start_time,end_time,ebird_code_multilabel\na.ogg,0,5,[3\n", "x.csv", "no list of names"),
         (b'filepath,start_time,end_time,ebird_code_multilabel\na.ogg,0,5,"[3, 4]"\n', "x.csv", "codes are numbers"),
+        (f'{BIRDSET}a.ogg,0,5,"[{"-" * 100_000}1]"\n'.encode(), "x.csv", "no list of names"),
+        (f'{BIRDSET}a.ogg,0,5,"[{"1+" * 50_000}1]"\n'.encode(), "x.csv", "no list of names"),
+        (f'{BIRDSET}a.ogg,0,5,"{"[" * 5_000}"\n'.encode(), "x.csv", "no list of names"),
+        (b'recording,start_s,end_s,label\n"a.wav,0,1,owl\n' + b"b.wav,0,1,owl\n" * 20_000, "x.csv", "a quote missing"),
+        (b"recording,start_s,end_s,label\na.wav\n", "x.csv", "row 2: `start_s` is None"),
+        (b"recording,start_s,end_s,label\na.wav,0,1,owl\n", "x.parquet", "x.parquet is not a Parquet file"),
+        (b"PAR1" + bytes(100) + b"PAR1", "x.parquet", "x.parquet is not a Parquet file"),
     ],
 )
 def test_what_is_no_annotation(content: bytes, source: str, complaint: str) -> None:
@@ -116,6 +126,8 @@ def test_names_are_translated() -> None:
     assert [each.names for each in translated([owl], labels)] == [("Turdus migratorius", "owl")]
     with pytest.raises(ConfigError, match="`name` and `label`"):
         read_translation(b"code,label\n", "n.csv")
+    with pytest.raises(ConfigError, match="a quote missing"):
+        read_translation(b'name,label\n"' + b"amerob\n" * 20_000, "n.csv")
 
 
 @pytest.mark.parametrize("text", ["=1", "'=1", "''@", "+", "-owl", "owl", "'owl", "", "\uff1dx"])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from birddask.recordings.audiomoth import AudioMothComment, parse_artist, parse_comment, parse_serial, parse_zone
+from birddask.recordings.audiomoth import Comment, parse_artist, parse_comment, parse_serial, parse_zone
 
 DEVICE = "24526B065D325963"
 DEPLOYMENT = "00000000A4168C14"
@@ -32,9 +32,9 @@ def said(
     trigger: str | None = None,
     filtered: str | None = None,
     stop_reason: str = "",
-) -> AudioMothComment:
+) -> Comment:
     """What a sentence says whose start is this moment in UTC."""
-    return AudioMothComment(
+    return Comment(
         start_time_us=None if start is None else microseconds(datetime.fromisoformat(f"{start}+00:00")),
         utc_offset_min=zone_min,
         device=device,
@@ -72,7 +72,7 @@ FROM_1_6 = (
 
 def said_to_1_5(
     trigger: str | None = None, filtered: str | None = None, stop_reason: str = "", gain: str = "medium"
-) -> AudioMothComment:
+) -> Comment:
     return said(
         "2020-07-04T06:00:00",
         gain=gain,
@@ -86,7 +86,7 @@ def said_to_1_5(
 
 def said_from_1_6(
     trigger: str | None = None, filtered: str | None = None, stop_reason: str = "", gain: str = "medium"
-) -> AudioMothComment:
+) -> Comment:
     return said(
         "2022-07-04T06:00:00",
         gain=gain,
@@ -286,7 +286,7 @@ LIVE = "by AudioMoth Live using a 384kHz AudioMoth USB Microphone."
         ),
     ],
 )
-def test_every_wording_is_understood(comment: str, expected: AudioMothComment) -> None:
+def test_every_wording_is_understood(comment: str, expected: Comment) -> None:
     assert parse_comment(comment) == expected
 
 
@@ -483,7 +483,7 @@ OLD = "while battery state was"
         ),
     ],
 )
-def test_sentences_from_real_recordings_are_understood(comment: str, expected: AudioMothComment) -> None:
+def test_sentences_from_real_recordings_are_understood(comment: str, expected: Comment) -> None:
     assert parse_comment(comment) == expected
 
 
@@ -552,7 +552,7 @@ SPRING = said("2025-05-03T03:13:00", device="242A2604603691DD", battery_v=3.8, t
         ),
     ],
 )
-def test_the_comments_of_real_files_are_understood(shared: Path, file: str, expected: AudioMothComment) -> None:
+def test_the_comments_of_real_files_are_understood(shared: Path, file: str, expected: Comment) -> None:
     assert parse_comment(comment_of(shared / file)) == expected
 
 
@@ -734,7 +734,7 @@ percents = st.sampled_from(["0.0001", "0.002", "0.05", "0.3", "1", "9", "40", "1
 
 
 @st.composite
-def moments(draw: st.DrawFn, firmware: tuple[int, int, int]) -> tuple[str, AudioMothComment]:
+def moments(draw: st.DrawFn, firmware: tuple[int, int, int]) -> tuple[str, Comment]:
     """A start as a firmware prints it."""
     start = draw(starts)
     if firmware < (1, 2, 0):
@@ -768,7 +768,7 @@ def batteries(draw: st.DrawFn, below: str, above: str, *, digits: int = 1) -> Ba
 
 
 @st.composite
-def sentences_to_1_3(draw: st.DrawFn) -> tuple[str, AudioMothComment]:
+def sentences_to_1_3(draw: st.DrawFn) -> tuple[str, Comment]:
     firmware = draw(st.sampled_from([(1, 0, 0), (1, 0, 1), (1, 2, 0), (1, 2, 1), (1, 2, 2)]))
     printed, start = draw(moments(firmware))
     device = draw(serials) if firmware >= (1, 2, 0) else SHARED_SERIAL
@@ -794,7 +794,7 @@ def sentences_to_1_3(draw: st.DrawFn) -> tuple[str, AudioMothComment]:
 
 
 @st.composite
-def beginnings_from_1_4(draw: st.DrawFn, firmware: tuple[int, int, int]) -> tuple[str, AudioMothComment]:
+def beginnings_from_1_4(draw: st.DrawFn, firmware: tuple[int, int, int]) -> tuple[str, Comment]:
     """A sentence up to its temperature."""
     printed, start = draw(moments(firmware))
     device, gain = draw(serials), draw(st.sampled_from(GAINS))
@@ -834,7 +834,7 @@ def filters(draw: st.DrawFn, template: str) -> tuple[str, str | None]:
 
 
 @st.composite
-def sentences_to_1_5(draw: st.DrawFn) -> tuple[str, AudioMothComment]:
+def sentences_to_1_5(draw: st.DrawFn) -> tuple[str, Comment]:
     firmware = draw(st.sampled_from([(1, 4, 0), (1, 4, 2), (1, 5, 0)]))
     text, said_so_far = draw(beginnings_from_1_4(firmware))
     threshold = draw(st.none() | st.integers(0, 32768))
@@ -873,7 +873,7 @@ def frequency_triggers(draw: st.DrawFn) -> tuple[str, str]:
 
 
 @st.composite
-def sentences_from_1_6(draw: st.DrawFn) -> tuple[str, AudioMothComment]:
+def sentences_from_1_6(draw: st.DrawFn) -> tuple[str, Comment]:
     firmware = draw(st.sampled_from([(1, 6, 0), (1, 7, 0), (1, 8, 0), (1, 11, 0)]))
     text, said_so_far = draw(beginnings_from_1_4(firmware))
     triggers = st.just(("", "")) | amplitudes()
@@ -901,7 +901,7 @@ def sentences_from_1_6(draw: st.DrawFn) -> tuple[str, AudioMothComment]:
 
 
 @st.composite
-def sentences_of_live(draw: st.DrawFn) -> tuple[str, AudioMothComment]:
+def sentences_of_live(draw: st.DrawFn) -> tuple[str, Comment]:
     printed, start = draw(moments((1, 4, 0)))
     milliseconds = draw(st.none() | st.integers(0, 999))
     time, rest = printed.split(" ", 1)
@@ -915,14 +915,14 @@ sentences = sentences_to_1_3() | sentences_to_1_5() | sentences_from_1_6() | sen
 
 
 @given(sentences)
-def test_whatever_a_firmware_writes_is_read_back(sentence: tuple[str, AudioMothComment]) -> None:
+def test_whatever_a_firmware_writes_is_read_back(sentence: tuple[str, Comment]) -> None:
     text, expected = sentence
     assert parse_comment(text) == expected
 
 
 @given(sentences, st.data())
 def test_a_sentence_that_was_cut_off_says_less_but_nothing_else(
-    sentence: tuple[str, AudioMothComment], data: st.DataObject
+    sentence: tuple[str, Comment], data: st.DataObject
 ) -> None:
     text, expected = sentence
     cut = asdict(parse_comment(text[: data.draw(st.integers(0, len(text)))]))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -61,6 +63,20 @@ def delete(name: str) -> Change:
 def write_one_array(folder: Path) -> None:
     with (folder / "front_end.npz").open("wb") as stream:
         np.save(stream, np.ones(3))
+
+
+def write_bomb(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "front_end.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("w.npy", bytes(257 << 20))
+    assert (folder / "front_end.npz").stat().st_size < 1 << 20
+
+
+def write_promise(folder: Path) -> None:
+    """Arrays of terabytes, of which only the header is there."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (10**13,)})
+    with zipfile.ZipFile(folder / "front_end.npz", "w") as archive:
+        archive.writestr("w.npy", header.getvalue())
 
 
 def test_a_bundle_is_read_as_it_was_sealed(sealed: Path) -> None:
@@ -164,6 +180,8 @@ def test_what_is_wrong_with_a_sealed_bundle_is_said(
         (write("front_end.npz", b"nothing"), ConfigError, "front_end.npz is not a file of arrays"),
         (write("front_end.npz", b""), ConfigError, "front_end.npz is not a file of arrays"),
         (write_one_array, ConfigError, "front_end.npz is not a file of arrays"),
+        (write_bomb, ConfigError, "front_end.npz would unpack to more than 256 MiB"),
+        (write_promise, ConfigError, "front_end.npz is not a file of arrays"),
         (edit("window: hann", "window: {array: w, sha256: abc}"), ModelError, "front_end.npz lacks the array 'w'"),
         (append("model.yaml", b"files: null\n"), ConfigError, "can't be added at the end of .*model.yaml"),
         (append("model.yaml", b"...\n"), ConfigError, "can't be added at the end of .*model.yaml"),

@@ -123,6 +123,14 @@ def test_a_wrong_key_deep_in_a_document_is_named_with_its_place(mapping: dict[st
         ("kind: !!python/object/apply:os.getcwd []\n", "is not valid YAML"),
         ("planted: 2024-13-45\n", "is not valid YAML"),
         (b"kind: \xff\xfe", "is not valid YAML"),
+        ("kind: &a oak\nother: *a\n", r"the alias \*a has no place here"),
+        ("kind: &a [*a]\n", r"the alias \*a has no place here"),
+        ("kind: !!int ''\n", "the tag .*:int has no place here"),
+        ("!!map [oak]\n", "the tag .*:map has no place here"),
+        ("kind: " + "[" * 100_000, "more than 32 levels"),
+        ("".join(" " * level + "kind:\n" for level in range(2000)), "more than 32 levels"),
+        ("kind: " + "9" * 5000, "is not valid YAML"),
+        ("? [oak]\n: 1\n", "is not valid YAML"),
         ("kind: oak\nnests: []\nkind: ash\n", "the key `kind` stands 2 times"),
         ("owl: {eggs: 1, eggs: 2}\n", "the key `eggs` stands 2 times"),
     ],
@@ -131,6 +139,18 @@ def test_yaml_that_is_no_plain_mapping_is_refused(content: str | bytes, problem:
     with pytest.raises(ConfigError, match=problem) as caught:
         parse_yaml(content, "tree.yaml")
     assert str(caught.value).startswith("tree.yaml ")
+
+
+def test_a_few_lines_that_stand_for_gigabytes_cost_nothing() -> None:
+    laughs = "".join(f"a{level}: &a{level} [{','.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 30))
+    with pytest.raises(ConfigError, match="alias"):
+        parse_yaml(f"a0: &a0 ha\n{laughs}kind: *a29\n", "tree.yaml")
+
+
+def test_of_a_long_value_only_the_beginning_is_shown() -> None:
+    (line,) = refusal(Nest, {"species": ["wren"] * 100_000, "eggs": 5})
+    assert len(line) < 300
+    assert "(found ['wren', 'wren'," in line
 
 
 def test_an_offset_of_the_clock_is_text_and_no_number_of_base_60() -> None:

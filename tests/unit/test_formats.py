@@ -14,8 +14,9 @@ from pyarrow import parquet
 from birddask.detections.found import find_results
 from birddask.detections.query import opened
 from birddask.detections.rules import Rules, one_threshold
-from birddask.formats import FORMATS, Context
+from birddask.formats import FORMATS, find_format
 from birddask.formats.about import about_file
+from birddask.formats.format import Context
 from birddask.formats.per_recording import file_key
 from birddask.storage import Folder
 from birddask.table.parquet import TIME
@@ -37,7 +38,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scores = {"ridge/card 1/A.WAV": SCORES, "unknown.WAV": np.array([[0.0, 0.0, 0.9], [0.0, 0.0, 0.0]], np.float32)}
     replace(output, scores=scores).fill()
     with opened(find_results(output.folder, None), Rules(one_threshold(0.5))) as query:
-        for name, file_format in FORMATS.items():
+        for name in FORMATS:
+            file_format = find_format(name)
             columns = file_format.columns(Context.of(query.found, Folder("/mnt/cards")))
             batches = (batch for _, parts in query.found.sites() for batch in query.detections(parts, columns))
             file_format.save(batches, Folder(str(folder)), name)

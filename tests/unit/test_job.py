@@ -220,10 +220,24 @@ def test_a_secret_that_is_written_out_is_refused(tmp_path: Path, options: str) -
         read(tmp_path, f"{THREE_KEYS}storage_options: {options}\n")
 
 
-def test_a_password_in_a_url_is_refused_without_being_shown(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="holds a password") as caught:
-        Job(f"sftp://wren:{SECRET}@nas/cards", str(tmp_path), "m")
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"sftp://wren:{SECRET}@nas/cards",
+        f"sftp://wren:{SECRET}@[::1]/cards",
+        f"simplecache::sftp://wren:{SECRET}@nas/cards",
+        f"zip://cards.zip::https://wren:{SECRET}@nas/cards.zip",
+    ],
+)
+def test_a_password_in_a_url_is_refused_without_being_shown(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"the URL of (nas|\[::1\]) holds a password") as caught:
+        Job(url, str(tmp_path), "m")
     assert SECRET not in str(caught.value)
+
+
+def test_the_home_of_nobody_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="~nobody-of-that-name/cards can't be used"):
+        Job("~nobody-of-that-name/cards", str(tmp_path), "m")
 
 
 def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import importlib.util
-import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -128,14 +126,3 @@ def test_the_driver_finds_what_it_is_given(tmp_path: Path) -> None:
         *("--cluster", f"{mount['mountPath']}/cluster.yaml"),
     ]
     assert [volume["name"] for volume in pod["volumes"]] == [mount["name"]]
-
-
-def test_the_image_is_made_of_what_there_is() -> None:
-    text = (FOLDER / "Dockerfile").read_text()
-    copied = [source for line in re.findall(r"^COPY (.+)$", text, re.MULTILINE) for source in line.split()[:-1]]
-    assert copied
-    assert all((ROOT / source).exists() for source in copied)
-    (extras,) = re.findall(r"/birddask\[(.+)\]", text)
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert set(extras.split(",")) <= set(project["optional-dependencies"])
-    assert re.search(r"^USER 1000$", text, re.MULTILINE)

@@ -57,6 +57,7 @@ def test_thresholds_by_label_scientific_and_common_name() -> None:
         (b"species,threshold\nowl,0.5\n", "`label` and `threshold`"),
         (b"label;threshold\nowl;0,5\n", "`label` and `threshold`"),
         (b"label,threshold\n", "has no threshold"),
+        (b'label,threshold\n"owl,0.5\n' + b"wren,0.5\n" * 20_000, "is a quote missing"),
         (b"label,threshold\nowl,0.5\n OWL,0.6\n", "row 3: ' OWL' has a threshold already"),
         (b"label,threshold\nowl,high\n", "row 2: 'high' is not a number"),
         (b"label,threshold\nowl,nan\n", "row 2: nan is not a probability"),

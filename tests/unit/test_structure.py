@@ -14,8 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from birddask.formats import _HOMES
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "birddask"
+
+FORMAT_MODULES = [home.partition(".")[0] for home in _HOMES.values()]
 
 # From the ground up: a line imports only from lines above its own, and in a folder a module only from those before it.
 LAYERS = {
@@ -25,8 +29,8 @@ LAYERS = {
     "documents": "",
     "storage": "options faults filesystem listing atomic folder places spool together ahead",
     "software": "",
-    "recordings": "recording reasons moments positions riff triggered audiomoth names guano wamd flac_comments mp3"
-    " config_txt sites kinds start about cards sndfile reader inspect",
+    "recordings": "recording reasons moments positions riff triggered audiomoth comments names guano wamd flac_comments"
+    " mp3 config_txt sites kinds start about cards sndfile reader inspect",
     "plan": "",
     "mels": "arrays axes scales spec windows filterbank pcen scaling compiled real_part power transform sinc resample"
     " waveform store",
@@ -46,8 +50,7 @@ LAYERS = {
     "access": "",
     "detections": "labels rules places found rows known recordings steps query",
     "clips": "extra find frequencies picture sound views drawing looked_at figure terminal",
-    "formats": "format spreadsheet per_recording csv_table parquet_table raven audacity kaleidoscope"
-    " birdnet_analyzer json_lines darwin_core about",
+    "formats": f"format spreadsheet per_recording {' '.join(dict.fromkeys(FORMAT_MODULES))} about",
     "effort": "",
     "handover": "files http_endpoint sqlite_file deliver",
     "evaluation": "annotations names matching measures clips truth evaluate reporting",
@@ -96,8 +99,8 @@ OWNERS = {
     "zarr": "mels.store",
 }
 EVERYWHERE = {"numpy"}
-# What fsspec, xarray and Dask import for us; below it, what comes with a dependency and is imported.
-UNSEEN = {"s3fs", "paramiko", "smbprotocol", "gcsfs", "adlfs", "pandas", "bokeh"}
+# What fsspec, xarray and Dask import for us, or what is started as a program; below it, what comes with a dependency.
+UNSEEN = {"s3fs", "paramiko", "smbprotocol", "gcsfs", "adlfs", "pandas", "bokeh", "pip"}
 BROUGHT_ALONG = {"kr8s": "clusters.kubernetes", "markupsafe": "page.render", "pydantic_core": "documents"}
 ONLY_FOR_TYPES = {"_typeshed"}
 CALLED_OTHERWISE = {"pyyaml": "yaml", "pillow": "PIL"}

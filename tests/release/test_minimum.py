@@ -1,0 +1,28 @@
+"""The oldest versions that pyproject.toml allows are enough."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.release.conftest import BIN, ROOT, find_python, run
+from tests.unit.test_project import PROJECT
+
+OLDEST = PROJECT["requires-python"].removeprefix(">=")
+TESTS = ("tests/unit", "tests/properties", "tests/cluster/test_stages.py")
+# They say nothing of the oldest versions: a wheel that is built, and what another dependency deprecated since.
+WITHOUT = ("--ignore=tests/unit/test_project.py", "-W", "default::DeprecationWarning")
+
+
+@pytest.mark.timeout(3600)
+def test_the_oldest_versions_pass_the_tests(tmp_path: Path) -> None:
+    programs = tmp_path / "env/bin"
+    run(BIN / "uv", "venv", "--quiet", "--python", find_python(OLDEST), tmp_path / "env")
+    whole = f"{ROOT}[{','.join(PROJECT['optional-dependencies'])}]"
+    oldest = ("--resolution", "lowest-direct", "--editable", whole, "--group", f"{ROOT}/pyproject.toml:test")
+    run(BIN / "uv", "pip", "install", "--quiet", *oldest, VIRTUAL_ENV=str(tmp_path / "env"))
+    command = [programs / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *WITHOUT, *TESTS]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-10_000:]
