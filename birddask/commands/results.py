@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import typer
 
 from birddask.commands.console import say
 from birddask.commands.named import Results, new_place, unanswered_lines
@@ -46,7 +45,7 @@ def effort(results: Results, output: str | None, *, local: bool) -> None:
     efforts = count_effort(find_results(job.output_folder, results.model), offset_min)
     table = csv_lines(_effort_rows(efforts))
     if output is None:
-        typer.echo(table, nl=False)
+        say(table.decode().removesuffix("\r\n").split("\r\n"))
         return
     folder, name = new_place(job, output)
     folder.publish(name, table)

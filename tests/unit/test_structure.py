@@ -92,8 +92,7 @@ OWNERS = {
     "tflite": "models.tflite_graph",
     "threadpoolctl": "models.ready",
     "tornado": "review.server",
-    "typer": "cli.options cli.models cli.results cli.look cli.review cli.runs cli.program commands.results"
-    " commands.console",
+    "typer": "cli.options cli.models cli.results cli.look cli.review cli.runs cli.program commands.console",
     "xarray": "access",
     "yaml": "documents",
     "zarr": "mels.store",
