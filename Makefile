@@ -73,10 +73,13 @@ docs: $(VENV)/.docs
 docs-links: $(VENV)/.docs
 	$(BIN)/sphinx-build -W --keep-going -b linkcheck docs docs/_build/linkcheck
 
-check: $(VENV)/.test
+# All that must hold of a change: format, lint, types, documentation, layering and tests.
+check: $(VENV)/.test $(VENV)/.docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(MAKE) docs
+	$(MAKE) test
 
 clean:
 	rm -rf $(VENV)

@@ -111,5 +111,5 @@ def _mels_of(store: MelStore, block: int, ok: NDArray[np.bool_]) -> NDArray[np.f
     """The mels of a block's clips; a block in which no clip is ``ok`` has no shard."""
     mels = np.full((len(ok), *store.spec.shape), np.nan, np.float32)
     if ok.any():
-        mels[ok] = store.read_shard(block, len(ok))[ok] + store.offset
+        mels[ok] = store.spec.coding.decoded(store.read_shard(block, len(ok))[ok])
     return mels

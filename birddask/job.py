@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from birddask.documents import document, parse, parse_yaml
 from birddask.errors import ConfigError
+from birddask.mels.coding import Dtype
 from birddask.mels.spec import MelSpec
 from birddask.models.card import ModelCard, Precision
 from birddask.recordings.inspect import ScanRule
@@ -103,7 +104,7 @@ class Job:
     output: str
     model: str
     overlap_s: float | None = None
-    dtype: Literal["float16", "float32"] | None = None
+    dtype: Dtype | None = None
     site: str = DEFAULT_PATTERN
     utc_offset: str = "+00:00"
     clocks: tuple[Clock, ...] = ()

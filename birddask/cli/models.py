@@ -1,4 +1,4 @@
-"""The command line of models: list, fetch, import, check, compare, split."""
+"""The command line of models: list, fetch, import, check, compare, quantise, split."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from birddask.models.words import Activation, Layout
 
-app = typer.Typer(help="Models: list, fetch, import, check, compare, split.", no_args_is_help=True)
+app = typer.Typer(help="Models: list, fetch, import, check, compare, quantise, split.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -75,6 +75,21 @@ def compare(
     from birddask.commands import models as commands
 
     commands.compare_models(on, first, second, clips)
+
+
+@app.command("quantise")
+def quantise(
+    bundle: Annotated[str, typer.Argument(help="Name in the cache, path or URL.", metavar="BUNDLE")],
+    on: Annotated[str, typer.Option(help="The job file with mels of it, to calibrate and to try.", metavar="JOB.yaml")],
+    to: Annotated[str, typer.Option(help="Folder of the new bundle.")],
+    bound: Annotated[
+        float, typer.Option(min=0, max=1, help="Largest change of a score; where it is larger, nothing is written.")
+    ] = 0.05,
+) -> None:
+    """Make a bundle whose network computes in 8-bit integers, if its scores stay what they were."""
+    from birddask.commands import models as commands
+
+    commands.quantise_model(bundle, on, to, bound)
 
 
 @app.command("split")

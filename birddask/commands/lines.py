@@ -10,6 +10,7 @@ from birddask.documents import to_yaml
 from birddask.job import Job
 from birddask.scanning.scan import Growth
 from birddask.verbs.blocks import Ended
+from birddask.verbs.dtypes import Stored
 from birddask.verbs.notes import RunNote
 from birddask.verbs.prepared import Prepared
 from birddask.verbs.status import Intention, Standing
@@ -95,13 +96,27 @@ def intention_lines(prepared: Prepared, intention: Intention) -> Iterator[str]:
     )
     for site, count in intention.clips_by_site.items():
         yield f"  site {site}: {count} clips"
-    yield (f"store: {intention.store.folder.url}, at most {_size(intention.store_bytes)} before compression")
+    yield f"store: {intention.store.folder.url}"
+    for stored in intention.stored:
+        yield _stored_line(stored, clips, ours=stored.dtype == intention.store.spec.dtype)
     yield f"memory: about {_size(intention.worker_bytes)} a worker"
     yield f"time: about {span(intention.worker_s)} for one worker like this machine's, shared between all workers"
     yield f"probabilities: {prepared.results.folder.url}, {prepared.results.layout.kind} tables"
     if prepared.results.embeddings is not None:
         yield f"embeddings: {prepared.results.embeddings_folder.url}, {prepared.results.embeddings}"
     yield "nothing was written"
+
+
+def _stored_line(stored: Stored, clips: int, *, ours: bool) -> str:
+    effect = (
+        "can't hold the mels of the model's known clip"
+        if stored.off is None
+        else f"scores of the model's known clip change by up to {stored.off:.1g}"
+    )
+    return (
+        f"  {stored.dtype}{', as in this job' if ours else ''}: at most {_size(clips * stored.clip_bytes)} before "
+        f"compression; {effect}"
+    )
 
 
 def job_lines(job: Job) -> Iterator[str]:
@@ -133,4 +148,5 @@ def _paths(count: int, first: Sequence[str]) -> str:
 
 
 def _size(size_bytes: int) -> str:
-    return f"{size_bytes / (1 << 30):.2f} GiB"
+    mib = size_bytes / (1 << 20)
+    return f"{mib / 1024:.2f} GiB" if mib >= 100 else f"{mib:.1f} MiB"

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from birddask.commands.console import say
 from birddask.errors import ConfigError
@@ -16,11 +17,14 @@ from birddask.models.cache import find_bundle, models_folder
 from birddask.models.card import ModelCard
 from birddask.models.checking import check_lines, network_lines
 from birddask.models.importing import Choices, import_bundle
-from birddask.models.library import get_model, known_models, seal_bundle
+from birddask.models.library import check_bundle, get_model, known_models, seal_bundle
 from birddask.models.presets import find_preset, preset_names
 from birddask.storage import folder_at, read_file
 from birddask.verbs import comparing
 from birddask.verbs.comparing import HEARD, Comparison
+
+if TYPE_CHECKING:
+    from birddask.verbs.quantising import Quantised
 
 _FRONT_END = "front_end.onnx"
 
@@ -104,10 +108,53 @@ def _share(some: int, of: int) -> str:
     return f"{some} of {of}" + (f" ({100 * some / of:.1f} %)" if of else "")
 
 
+def quantise_model(model: str, job_file: str, place: str, bound: float) -> None:
+    """A model in 8-bit integers, as many of its layers as the bound allows."""
+    _require_onnx("quantising a network")
+    from birddask.models.quantising import kinds_for  # noqa: PLC0415 - its imports are an extra
+    from birddask.verbs import quantising  # noqa: PLC0415 - likewise
+
+    job, folder = read_job_file(job_file), folder_at(place)
+    if folder.exists(CARD):
+        raise ConfigError(f"{folder.url} is a model bundle already; choose another --to, or delete it")
+    folder.require_writable("place")
+    bundle, material = quantising.read_material(job, model)
+    for kind in kinds_for(bundle.network):
+        found = quantising.quantise(bundle, kind, material)
+        say(_quantised_lines(kind.title, found))
+        if found.off <= bound:
+            quantising.publish(folder, find_bundle(model, job.model_options), found.bundle)
+            say(card_lines(check_bundle(folder)))
+            say([f"written to {folder.url}; `birddask models compare` shows more of what it does"])
+            return
+    raise ConfigError(
+        f"{bundle.card.name} loses too much in 8-bit integers: no way above keeps scores within {bound:g}, "
+        "as --bound has it; nothing was written"
+    )
+
+
+def _quantised_lines(what: str, found: Quantised) -> Iterable[str]:
+    compared = found.comparison
+    yield (
+        f"{what}: scores of {compared.clips} held-out clips and of the known clip change by up to {found.off:.3f}, "
+        f"{found.off_mean:.4f} in the mean clip"
+    )
+    yield f"  likeliest label the same: {_share(compared.same_top, compared.clips)} clips"
+    yield f"  where one of both gives {HEARD} or more: {_share(compared.same_top_heard, compared.heard)} clips"
+    yield (
+        f"  {found.ms[1]:.2f} ms a clip on one thread, before {found.ms[0]:.2f}; "
+        f"{found.sizes_bytes[1] / 1e6:.2f} MB, before {found.sizes_bytes[0] / 1e6:.2f}"
+    )
+
+
+def _require_onnx(what: str) -> None:
+    if importlib.util.find_spec("onnx") is None:
+        raise ConfigError(f"{what} needs onnx: pip install 'birddask[birdnet]'")
+
+
 def split_network(network: str, tensor: str, place: str, samples: int | None, preset: str | None) -> None:
     """A network in two files."""
-    if importlib.util.find_spec("onnx") is None:
-        raise ConfigError("cutting a network needs onnx: pip install 'birddask[birdnet]'")
+    _require_onnx("cutting a network")
     from birddask.models import splitting  # noqa: PLC0415 - its imports are an extra
 
     halves = splitting.split_network(read_file(network), tensor, samples)

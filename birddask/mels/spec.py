@@ -9,6 +9,7 @@ from birddask.documents import differences, document, to_mapping
 from birddask.errors import ConfigError
 from birddask.fingerprint import fingerprint
 from birddask.mels.axes import Axis, Crop, LinearAxis, MelFilterbank, StoredArray
+from birddask.mels.coding import Coding, Dtype
 from birddask.mels.scales import Scale, Waveform, require_order
 from birddask.plan import ClipRule
 
@@ -154,9 +155,9 @@ class MelSpec:
         resampler: used where a recording's rate is not the clip rule's.
         waveform: per-clip normalisation.
         channels: the spectrograms of a clip, all of the same shape.
-        dtype: how mels are stored.
+        dtype: how mels are stored; see ``Coding``.
         float16_offset: taken off before rounding to float16 and added again on reading: a value near the middle of
-            what the model reacts to, where float16 is finest. Not used with float32.
+            what the model reacts to, where float16 is finest. Used with float16 only.
     """
 
     name: str
@@ -164,7 +165,7 @@ class MelSpec:
     resampler: Resampler
     waveform: Waveform
     channels: tuple[ChannelSpec, ...]
-    dtype: Literal["float16", "float32"]
+    dtype: Dtype
     float16_offset: float = 0.0
 
     def __post_init__(self) -> None:
@@ -186,6 +187,11 @@ class MelSpec:
     def shape(self) -> tuple[int, int, int]:
         """(channel, mel, frame) of one clip."""
         return len(self.channels), *self.channels[0].shape(self.clip.length_samples)
+
+    @property
+    def coding(self) -> Coding:
+        """How mels are kept in a store."""
+        return Coding(self.dtype, self.float16_offset)
 
     @property
     def fingerprint(self) -> str:

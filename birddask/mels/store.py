@@ -19,6 +19,7 @@ from zarr.storage import MemoryStore
 
 from birddask.documents import parse, to_mapping
 from birddask.errors import ConfigError, MelsLost, MisalignedBlock
+from birddask.mels.coding import Stored, all_finite
 from birddask.mels.spec import MelSpec
 from birddask.storage import Folder
 
@@ -31,9 +32,6 @@ _SCHEMA = 1
 _COMPRESSORS = (BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), Crc32cCodec())
 
 _Files = dict[str, Buffer]
-
-Mels = NDArray[np.floating]
-"""(clip, channel, mel, frame) of the spec's dtype."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class MelStore:
     @property
     def clip_bytes(self) -> int:
         """Bytes of the mels of a clip, uncompressed."""
-        return _clip_bytes(self.spec)
+        return self.spec.coding.stored_bytes(self.spec.shape)
 
     @property
     def block_bytes(self) -> int:
@@ -84,26 +82,24 @@ class MelStore:
             self._array(rows, files)
             self.folder.publish(key, files[f"{ARRAY}/zarr.json"].to_bytes())
 
-    @property
-    def offset(self) -> np.float32:
-        """What stored mels lack to be mels."""
-        return np.float32(self.spec.float16_offset if self.spec.dtype == "float16" else 0)
+    def blank(self, clips: int) -> Stored:
+        """Rows of the array in which there are no mels."""
+        return np.full((clips, *self._stored_shape), self.spec.coding.blank, self.spec.dtype)
 
-    def to_stored(self, mels: NDArray[np.float32]) -> Mels:
-        """Mels as the store keeps them; too large a value becomes an infinity."""
-        with np.errstate(over="ignore"):
-            return (mels - self.offset).astype(self.spec.dtype)
+    def to_stored(self, mels: NDArray[np.float32]) -> Stored:
+        """Mels (..., frame) as the store keeps them; see ``Coding.encode``."""
+        return self.spec.coding.encode(mels)
 
-    def write_shard(self, block: int, mels: Mels) -> None:
-        """Encode and publish the shard of a block; rows that a short block lacks are NaN.
+    def write_shard(self, block: int, mels: Stored) -> None:
+        """Encode and publish the shard of a block; rows that a short block lacks are blank.
 
         Raises:
             MisalignedBlock: the mels are not of the store's shape and type, or more than a block holds.
         """
-        if mels.shape[1:] != self.spec.shape or mels.dtype != self.spec.dtype:
+        if mels.shape[1:] != self._stored_shape or mels.dtype != self.spec.dtype:
             raise MisalignedBlock(
                 f"block {block}: mels {mels.shape[1:]} {mels.dtype} do not belong in a store of "
-                f"{self.spec.shape} {self.spec.dtype}"
+                f"{self._stored_shape} {self.spec.dtype}"
             )
         if not 0 < len(mels) <= self.clips_per_block:
             raise MisalignedBlock(
@@ -114,7 +110,7 @@ class MelStore:
         self._array(self.clips_per_block, files)[: len(mels)] = mels
         self.array_folder.publish(_shard_key(block), files[_FIRST_SHARD].to_bytes())
 
-    def read_shard(self, block: int, clips: int) -> Mels:
+    def read_shard(self, block: int, clips: int) -> Stored:
         """The first ``clips`` rows of a block.
 
         Raises:
@@ -128,7 +124,7 @@ class MelStore:
         array = self._array(self.clips_per_block, files)
         files[_FIRST_SHARD] = default_buffer_prototype().buffer.from_bytes(content)
         try:
-            mels: Mels = np.asarray(array[:clips])
+            mels: Stored = np.asarray(array[:clips])
         except (ValueError, RuntimeError) as error:
             raise MelsLost(f"block {block}: the shard is damaged: {error}") from error
         return mels
@@ -149,12 +145,12 @@ class MelStore:
         array = self._array(_clips_per_chunk(self.spec), files, sharded=False)
         files[_FIRST_SHARD] = default_buffer_prototype().buffer.from_bytes(content)
         try:
-            mels: NDArray[np.float32] = np.asarray(array[row], np.float32) + self.offset
+            stored: Stored = np.asarray(array[row])
         except (ValueError, RuntimeError) as error:
             raise MelsLost(f"block {block}: the shard is damaged: {error}") from error
-        if not np.isfinite(mels).all():
+        if not all_finite(stored):
             raise MelsLost(f"clip {clip} has no mels in its shard")
-        return mels
+        return self.spec.coding.decoded(stored)
 
     def _read_chunk(self, key: str, chunk: int) -> bytes:
         """An encoded chunk of a shard; empty if all of it is fill values, or the shard is damaged.
@@ -170,27 +166,25 @@ class MelStore:
         offset, length = np.frombuffer(places, "<u8").reshape(-1, 2)[chunk].tolist()
         return self.array_folder.read_range(key, offset, offset + length) if offset + length <= end else b""
 
+    @property
+    def _stored_shape(self) -> tuple[int, int, int]:
+        return self.spec.coding.stored_shape(self.spec.shape)
+
     def _array(self, rows: int, files: _Files, *, sharded: bool = True) -> zarr.Array[Any]:
         """An empty array of this store's layout, or of its chunks alone, kept in ``files``."""
+        comment = self.spec.coding.comment
         return zarr.create_array(
             MemoryStore(files),
             name=ARRAY,
-            shape=(rows, *self.spec.shape),
-            shards=(self.clips_per_block, *self.spec.shape) if sharded else None,
-            chunks=(_clips_per_chunk(self.spec), *self.spec.shape),
+            shape=(rows, *self._stored_shape),
+            shards=(self.clips_per_block, *self._stored_shape) if sharded else None,
+            chunks=(_clips_per_chunk(self.spec), *self._stored_shape),
             dtype=self.spec.dtype,
-            fill_value=np.nan,
+            fill_value=self.spec.coding.blank,
             compressors=_COMPRESSORS,
-            dimension_names=("clip", "channel", "mel", "frame"),
+            dimension_names=("clip", "channel", "mel", self.spec.coding.last_axis),
+            attributes={"comment": comment} if comment else None,
         )
-
-
-def all_finite(mels: Mels) -> bool:
-    """Whether there is neither a NaN nor an infinity in mels."""
-    if mels.dtype != np.float16:
-        return bool(np.isfinite(mels).all())
-    # NumPy looks at float16 numbers one by one. By their bits without the sign, infinity is 0x7c00 and NaNs are above.
-    return not mels.size or int((mels.view(np.uint16) & np.uint16(0x7FFF)).max()) < 0x7C00
 
 
 def open_store(folder: Folder) -> MelStore:
@@ -215,16 +209,12 @@ def open_store(folder: Folder) -> MelStore:
 def clips_per_block(spec: MelSpec, block_bytes: int) -> int:
     """Clips in a block of about ``block_bytes``, a whole number of chunks."""
     chunk = _clips_per_chunk(spec)
-    return chunk * max(1, round(block_bytes / (chunk * _clip_bytes(spec))))
-
-
-def _clip_bytes(spec: MelSpec) -> int:
-    return int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize
+    return chunk * max(1, round(block_bytes / (chunk * spec.coding.stored_bytes(spec.shape))))
 
 
 def _clips_per_chunk(spec: MelSpec) -> int:
     """As many clips as fit in about a megabyte."""
-    return max(1, _CHUNK_BYTES // _clip_bytes(spec))
+    return max(1, _CHUNK_BYTES // spec.coding.stored_bytes(spec.shape))
 
 
 def _shard_key(block: int) -> str:

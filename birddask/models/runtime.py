@@ -1,4 +1,4 @@
-"""ONNX Runtime (the only ``onnxruntime`` import): what it computes with, and networks that are ready to run."""
+"""ONNX Runtime (but for its quantiser, the only import): what it computes with, and networks that are ready to run."""
 
 from __future__ import annotations
 

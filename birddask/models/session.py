@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from birddask.errors import ModelError
+from birddask.mels.coding import AS_THEY_ARE, Coding, Stored
 from birddask.models.bundle import Bundle
 from birddask.models.card import ModelCard, Precision
 from birddask.models.fit import require_fit
@@ -17,9 +18,6 @@ Array32 = NDArray[np.float32]
 
 # What the axis of clips is called by the converter, and by most exporters.
 _CLIP_AXIS = "batch"
-_NO_OFFSET = np.float32(0)
-# Every float16, by its bits: looking them up is twice as fast as NumPy's conversion.
-_HALVES = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
 
 # A network's own float32 softmax may end this far outside [0, 1].
 _ROUNDING = 1e-5
@@ -50,18 +48,16 @@ class Classifier:
     _network: Running
     _clips_at_once: int
 
-    def probabilities(self, mels: NDArray[np.floating], offset: np.float32 = _NO_OFFSET) -> Array32:
+    def probabilities(self, mels: Stored, coding: Coding = AS_THEY_ARE) -> Array32:
         """The probability of each label in each clip, float32 (clip, label) in [0, 1]; otherwise as ``scores``."""
-        return self.scores(mels, offset).probabilities
+        return self.scores(mels, coding).probabilities
 
-    def scores(
-        self, mels: NDArray[np.floating], offset: np.float32 = _NO_OFFSET, *, embeddings: bool = False
-    ) -> Scores:
+    def scores(self, mels: Stored, coding: Coding = AS_THEY_ARE, *, embeddings: bool = False) -> Scores:
         """The probability of each label in each clip, and what the network makes of it before its last layer.
 
         Args:
-            mels: (clip, channel, mel, frame), of any float type.
-            offset: what they lack, see ``MelStore.offset``.
+            mels: (clip, channel, mel, frame), as the coding keeps them.
+            coding: of a store, see ``MelSpec.coding``; without it, mels of any float type are taken as they are.
             embeddings: whether they are asked for; the card must name the output that they are.
 
         Raises:
@@ -72,13 +68,12 @@ class Classifier:
             np.empty((len(mels), len(self.labels)), np.float32),
             np.empty((len(mels), embedding.width if embedding else 0), np.float32),
         )
-        # Widened batch by batch: a float32 copy of a whole block would cost more than reading it. What is left of other
+        # Decoded batch by batch: a float32 copy of a whole block would cost more than reading it. What is left of other
         # clips in the last batch is scored with it and not looked at.
-        batch = np.zeros((self._clips_at_once, *mels.shape[1:]), np.float32)
+        batch = np.zeros((self._clips_at_once, *self.card.mels.shape), np.float32)
         for start in range(0, len(mels), self._clips_at_once):
             some = mels[start : start + self._clips_at_once]
-            _widen(some, batch[: len(some)])
-            batch[: len(some)] += offset
+            coding.decode(some, batch[: len(some)])
             raw = self._network.run(
                 [self.card.output.name, *([embedding.name] if embedding else [])],
                 {self.card.input.name: self.card.input.prepared(batch)},
@@ -150,13 +145,6 @@ def _start(card: ModelCard, labels: tuple[str, ...], network: bytes, provider: s
     wanted = available(provider, precision)
     running = start_on_one_thread(network, f"the network of {card.name}", wanted, _CLIP_AXIS)
     return Classifier(card, labels, running, running.rows or wanted.clips_at_once)
-
-
-def _widen(mels: NDArray[np.floating], widened: Array32) -> None:
-    if mels.dtype == np.float16:
-        np.take(_HALVES, mels.view(np.uint16), out=widened, mode="clip")  # the mode that needs no copy
-    else:
-        widened[:] = mels
 
 
 def _activate(raw: Array32, activation: str) -> Array32:

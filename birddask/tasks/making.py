@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from birddask.errors import RecordingError, StorageError
+from birddask.mels.coding import Stored, all_finite
 from birddask.mels.spec import MelSpec
-from birddask.mels.store import Mels, MelStore, all_finite
+from birddask.mels.store import MelStore
 from birddask.mels.transform import FrontEnd
 from birddask.mels.waveform import ClipSound, Piece, read_pieces
 from birddask.models.ready import ready_front_end
@@ -28,11 +29,11 @@ class BlockMels:
 
     Attributes:
         rows: of its clip table.
-        mels: (clip, channel, mel, frame) of the store's dtype; NaN where the row is not ``ok``.
+        mels: as the store keeps them; blank where the row is not ``ok``.
     """
 
     rows: list[ClipRow]
-    mels: Mels
+    mels: Stored
 
 
 def compute(work: MelWork, block: Block) -> BlockMels:
@@ -44,7 +45,7 @@ def compute(work: MelWork, block: Block) -> BlockMels:
     """
     front_end = ready_front_end(work.bundle)
     spec = work.store.spec
-    mels = np.full((block.clips, *spec.shape), np.nan, spec.dtype)
+    mels = work.store.blank(block.clips)
     planned = planned_rows(work.store, block)
     rows: list[ClipRow] = []
     read = ahead(_unchanged_pieces(work.archive, stretch, spec) for stretch in block.stretches)
@@ -55,7 +56,7 @@ def compute(work: MelWork, block: Block) -> BlockMels:
 
 
 def _made(
-    work: MelWork, front_end: FrontEnd, planned: Sequence[ClipRow], pieces: Iterator[Piece], mels: Mels
+    work: MelWork, front_end: FrontEnd, planned: Sequence[ClipRow], pieces: Iterator[Piece], mels: Stored
 ) -> Iterator[ClipRow]:
     """Compute the mels of a stretch; its rows, from some clip on perhaps with the reason why there are none."""
     places = zip(planned, mels, strict=True)
@@ -80,7 +81,7 @@ def _unchanged_pieces(archive: Folder, stretch: Stretch, spec: MelSpec) -> Itera
     yield from read_pieces(archive, stretch, spec)
 
 
-def _fill(row: ClipRow, sound: ClipSound, front_end: FrontEnd, store: MelStore, target: Mels) -> ClipRow:
+def _fill(row: ClipRow, sound: ClipSound, front_end: FrontEnd, store: MelStore, target: Stored) -> ClipRow:
     """Compute the mels of a clip into ``target``, or say why not."""
     quality = sound.quality
     if quality is None:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from birddask.errors import ConfigError
 from birddask.job import Job
-from birddask.mels.store import Mels, MelStore
+from birddask.mels.coding import Stored
+from birddask.mels.store import MelStore
 from birddask.models.bundle import read_card
 from birddask.models.cache import find_bundle
 from birddask.models.ready import BundleRef, ready_classifier
@@ -96,9 +97,9 @@ def compare_models(job: Job, first: str, second: str, clips: int) -> Comparison:
         )
     rows: list[ClipRow] = []
     scores: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
-    for some, mels in _chosen(store, clips):
+    for some, mels in chosen_clips(store, clips):
         rows += some
-        scores.append((ours.probabilities(mels, store.offset), theirs.probabilities(mels, store.offset)))
+        scores.append((ours.probabilities(mels, store.spec.coding), theirs.probabilities(mels, store.spec.coding)))
     if not rows:
         raise ConfigError(f"there are no mels of any clip in {store.folder.url} yet")
     by_ours, by_theirs = (np.concatenate(found) for found in zip(*scores, strict=True))
@@ -152,7 +153,7 @@ def _ready(job: Job, model: str) -> tuple[MelStore, Classifier]:
     return store, ready_classifier(BundleRef(folder, card.fingerprint, fitted.precision))
 
 
-def _chosen(store: MelStore, clips: int) -> Iterator[tuple[list[ClipRow], Mels]]:
+def chosen_clips(store: MelStore, clips: int) -> Iterator[tuple[list[ClipRow], Stored]]:
     """Clips that have mels, block by block."""
     blocks = _evenly(block_numbers(store.folder.child("clips")), min(_BLOCKS_AT_MOST, clips))
     for place, block in enumerate(blocks.tolist()):

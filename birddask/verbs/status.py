@@ -13,6 +13,7 @@ from birddask.outputs import read_scans
 from birddask.scanning.known import Known
 from birddask.scanning.scan import look, rule_fingerprint
 from birddask.verbs.counting import count
+from birddask.verbs.dtypes import Stored, stored_as_each
 from birddask.verbs.notes import RunNote, recent_notes
 from birddask.verbs.pending import committed, plan, require_scanned
 from birddask.verbs.prepared import Prepared, worker_bytes
@@ -29,7 +30,7 @@ class Intention:
         clips_by_site: in the whole plan.
         blocks_pending: of ``blocks``, without mels or without a part.
         store: of the mels, as it is or would be made.
-        store_bytes: mels of all clips, before compression.
+        stored: mels of a clip with each dtype, of which the store has one.
         worker_bytes: memory that a worker will need, about.
         worker_s: time that one worker like this machine's will need, about.
     """
@@ -40,7 +41,7 @@ class Intention:
     blocks: int
     blocks_pending: int
     store: MelStore
-    store_bytes: int
+    stored: tuple[Stored, ...]
     worker_bytes: int
     worker_s: float
 
@@ -102,7 +103,7 @@ def intend(prepared: Prepared, control: Control) -> Intention:
         blocks=len(planned.sizes),
         blocks_pending=int(left.sum()),
         store=store,
-        store_bytes=sites.total() * store.clip_bytes,
+        stored=stored_as_each(prepared),
         worker_bytes=worker_bytes(store),
         worker_s=clips_pending / clips_per_s(prepared) if clips_pending else 0.0,
     )

@@ -26,8 +26,9 @@ from numpy.typing import NDArray  # noqa: E402
 from zarr.codecs import BloscCodec, Crc32cCodec  # noqa: E402
 from zarr.storage import MemoryStore  # noqa: E402
 
+from birddask.mels.coding import Coding, Dtype, Stored  # noqa: E402
 from birddask.mels.transform import prepare  # noqa: E402
-from birddask.models.bundle import read_bundle  # noqa: E402
+from birddask.models.bundle import Bundle, read_bundle  # noqa: E402
 from birddask.models.cache import find_bundle  # noqa: E402
 from tests.benchmarks.rows import Row, parser_with_rows, say, spread  # noqa: E402
 
@@ -39,7 +40,7 @@ _CLIPS_AT_MOST = 340
 class Way:
     """A way to store mels."""
 
-    dtype: Literal["float16", "float32"]
+    dtype: Dtype
     codec: Literal["lz4", "zstd"] | None
     shuffle: Literal["noshuffle", "shuffle", "bitshuffle"]
     clips_per_chunk: int
@@ -48,7 +49,7 @@ class Way:
         codec = f"{self.codec}, {self.shuffle}" if self.codec else "as it is"
         return f"{self.dtype}, {codec}, {self.clips_per_chunk} clips a chunk"
 
-    def array(self, store: MemoryStore, mels: NDArray[np.floating]) -> zarr.Array[object]:
+    def array(self, store: MemoryStore, mels: Stored) -> zarr.Array[object]:
         """An empty array of one shard for mels."""
         blosc = [BloscCodec(cname=self.codec, clevel=5, shuffle=self.shuffle)] if self.codec else []
         return zarr.create_array(
@@ -57,7 +58,7 @@ class Way:
             shards=mels.shape,
             chunks=(self.clips_per_chunk, *mels.shape[1:]),
             dtype=self.dtype,
-            fill_value=np.nan,
+            fill_value=Coding(self.dtype).blank,
             compressors=[*blosc, Crc32cCodec()],
         )
 
@@ -72,22 +73,25 @@ WAYS = (
     Way("float32", "lz4", "bitshuffle", 5),
     Way("float16", "lz4", "bitshuffle", 1),
     Way("float16", "lz4", "bitshuffle", 20),
+    Way("uint8", "lz4", "bitshuffle", 10),
+    Way("uint8", "lz4", "noshuffle", 10),
+    Way("uint8", "zstd", "bitshuffle", 10),
+    Way("uint8", None, "noshuffle", 10),
 )
 
 
-def mels_of(archive: Path) -> NDArray[np.float32]:
-    """BirdNET's mels of the first clips of an archive, less what the store takes off."""
-    bundle = read_bundle(find_bundle("birdnet-v2.4"))
+def mels_of(bundle: Bundle, archive: Path) -> NDArray[np.float32]:
+    """BirdNET's mels of the first clips of an archive."""
     front_end = prepare(bundle.card.mels, bundle.front_end)
     clips = (
         clip
-        for path in sorted(archive.rglob("*.[wW][aA][vV]"))
+        for path in sorted(archive.rglob("*"))
+        if path.suffix.lower() in (".wav", ".flac")
         for sound, rate in [soundfile.read(path, dtype="float32", always_2d=True)]
         for mono in [soxr.resample(sound.mean(axis=1), rate, _RATE_HZ, quality="HQ")]
         for clip in mono[: len(mono) // _CLIP * _CLIP].reshape(-1, _CLIP)
     )
-    offset = np.float32(bundle.card.mels.float16_offset)
-    return np.stack([front_end.mels(clip) - offset for clip in islice(clips, _CLIPS_AT_MOST)])
+    return np.stack([front_end.mels(clip) for clip in islice(clips, _CLIPS_AT_MOST)])
 
 
 def main() -> None:
@@ -95,14 +99,15 @@ def main() -> None:
     arguments.add_argument("archive", type=Path)
     arguments.add_argument("--rounds", type=int, default=5)
     options = arguments.parse_args()
-    mels = mels_of(options.archive)
+    bundle = read_bundle(find_bundle("birdnet-v2.4"))
+    mels = mels_of(bundle, options.archive)
     mels = mels[: len(mels) // 20 * 20]
     written: dict[Way, list[float]] = {way: [] for way in WAYS}
     read: dict[Way, list[float]] = {way: [] for way in WAYS}
     sizes: dict[Way, int] = {}
     for number in range(options.rounds + 1):
         for way in WAYS:
-            store, stored = MemoryStore(), mels.astype(way.dtype)
+            store, stored = MemoryStore(), Coding(way.dtype, bundle.card.mels.float16_offset).encode(mels)
             array = way.array(store, stored)
             began = time.perf_counter()
             array[:] = stored

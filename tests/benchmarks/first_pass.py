@@ -20,8 +20,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from birddask import Job, LocalSpec, prepare, run
 from birddask.clusters import connect
 from birddask.clusters.outfit import keep_freed_memory
@@ -66,14 +64,14 @@ def parts_of(prepared: Prepared, block: Block) -> Counter[str]:
     lap("read")
     sounds = [sound for piece in pieces for sound in piece.sounds()]
     lap("resample and measure")
-    mels = np.empty((block.clips, *store.spec.shape), store.spec.dtype)
+    mels = store.blank(block.clips)
     lap("other")
     for sound, target in zip(sounds, mels, strict=True):
         target[:] = store.to_stored(front_end.mels(sound.waveform))
     lap("mels")
     store.write_shard(block.number, mels)
     lap("encode and write mels")
-    scores = classifier.scores(mels, store.offset)
+    scores = classifier.scores(mels, store.spec.coding)
     lap("network")
     rows = [
         ClipRow(clip, "card/recording.WAV", block.site, "recorder", clip * 3_000_000, None, "ok")

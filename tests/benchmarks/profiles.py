@@ -27,11 +27,11 @@ _PARTS = {
     "resample": "resample_clip (birddask/mels/resample.py",
     "measure level": "_quality (birddask/mels/waveform.py",
     "mels": "FrontEnd.mels (birddask/mels/transform.py",
-    "round mels": "to_stored (birddask/mels/store.py",
+    "round mels": "encode (birddask/mels/coding.py",
     "encode and write mels": "commit_mels (birddask/tasks/making.py",
     "read mels": "read_ok_mels (birddask/tasks/scoring.py",
     "network": "run (birddask/models/runtime.py",
-    "widen mels": "_widen (birddask/models/session.py",
+    "widen mels": "decode (birddask/mels/coding.py",
     "sigmoid and checks": "_probabilities (birddask/models/session.py",
     "tables": "write (birddask/table/results.py",
 }

@@ -18,7 +18,7 @@ from tests.support.servers import NasServer, S3Server
 PAGE = Path(__file__).parents[2] / "docs/buckets.md"
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_page_does_what_it_says(
     s3: S3Server, sftp: NasServer, smb: NasServer, birdnet: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

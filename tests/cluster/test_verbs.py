@@ -278,7 +278,11 @@ def test_status_and_intention_write_nothing(job: Job, finished: Path, control: C
     intention = intend(fresh, control)
     assert (intention.new_files, intention.blocks, intention.blocks_pending) == (6, 4, 4)
     assert intention.clips_by_site == {"marsh": 391, "moor": 32, "old mill": 11}
-    assert intention.store_bytes == 434 * 16 * 63 * 4
+    assert {each.dtype: each.clip_bytes for each in intention.stored} == {
+        "float32": 16 * 63 * 4,
+        "float16": 16 * 63 * 2,
+        "uint8": 16 * (63 + 8),
+    }
     assert intention.store.clips_per_block == CLIPS_PER_BLOCK
     with pytest.raises(ConfigError, match="was scanned into"):
         status(fresh)

@@ -69,7 +69,11 @@ def test_every_column_of_every_table_has_a_meaning(name: str) -> None:
 def test_a_key_is_told_with_its_type_its_default_and_its_meaning() -> None:
     rows = {row[0]: row[1:] for row in rows_of(from_classes.key_table(birddask.Job).partition("\n\n")[2])}
     assert rows["`floor`"] == ["number", "`0.01`", "smallest probability kept in a long table."]
-    assert rows["`dtype`"] == ["`float16`, `float32`", "none", "how mels are stored; `null` takes the model's own."]
+    assert rows["`dtype`"] == [
+        "`uint8`, `float16`, `float32`",
+        "none",
+        "how mels are stored; `null` takes the model's own.",
+    ]
     assert rows["`clocks`"][:2] == ["list of [Clock](#clock)", "none"]
     assert rows["`archive`"][:2] == ["text", "needed"]
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.pages import RUN, User, blocks_of
 
+pytestmark = pytest.mark.timeout(900)  # BirdNET, again and again, on a machine that may be busy
 ROOT = Path(__file__).parents[2]
 PAGES = {
     str(path.relative_to(ROOT)): blocks_of(path)

@@ -10,8 +10,6 @@ import pytest
 
 from tests.support.site import broken_addresses
 
-pytest.importorskip("sphinx", reason="Sphinx is not installed: make docs")
-
 ROOT = Path(__file__).parents[2]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from birddask.formats import FORMATS
 from tests.support.outputs import MadeUp, made_up, recording
-from tests.support.program import birddask, write_job
+from tests.support.program import birddask_here, write_job
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_mistake_gets_one_clear_message(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    done = birddask(arguments[0], job, *arguments[1:])
+    done = birddask_here(arguments[0], job, *arguments[1:])
     assert done.returncode == 2, done.stdout
     assert done.stderr.startswith("error: ")
     assert complaint in done.stderr
@@ -90,7 +90,7 @@ def test_results_that_are_not_there_yet(tmp_path: Path) -> None:
         ["review"],
         ["calibrate"],
     ):
-        done = birddask(verb[0], job, *verb[1:])
+        done = birddask_here(verb[0], job, *verb[1:])
         assert done.returncode == 2
         assert "no probabilities" in done.stderr
         assert "birddask run" in done.stderr
@@ -101,7 +101,7 @@ def test_detections_say_by_which_rules_and_of_which_model_they_are(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t.csv").write_text("label,threshold\nblackbrid,0.2\nowl,0.5\n")
-    done = birddask("detections", job, "--thresholds", "t.csv", "--best", "1", "--merge")
+    done = birddask_here("detections", job, "--thresholds", "t.csv", "--best", "1", "--merge")
     assert done.returncode == 0, done.stderr
     for said in (
         "2 by name and no other labels",
@@ -120,16 +120,16 @@ def test_detections_say_by_which_rules_and_of_which_model_they_are(
     assert {row["label"] for row in rows} == {"owl"}
     assert {(row["site"], row["latitude_deg"], row["longitude_deg"]) for row in rows} == {("'=ridge", "1.5", "2.5")}
     # Somebody may have worked in that file.
-    assert birddask("detections", job).returncode == 2
+    assert birddask_here("detections", job).returncode == 2
 
 
 def test_effort_in_utc_and_on_the_recorders_clocks(job: Path, tmp_path: Path) -> None:
-    printed = birddask("effort", job)
+    printed = birddask_here("effort", job)
     assert printed.returncode == 0, printed.stderr
     rows = list(csv.DictReader(io.StringIO(printed.stdout, newline="")))
     assert [(row["site"], row["day"], row["scored_clips"]) for row in rows] == [("'=ridge", "2024-05-01", "6")]
     assert float(rows[0]["scored_h"]) == pytest.approx(6 / 3600, abs=1e-4)
-    written = birddask("effort", job, "--local", "--output", tmp_path / "effort.csv")
+    written = birddask_here("effort", job, "--local", "--output", tmp_path / "effort.csv")
     assert "0.00 h scored, 0.00 h silent" in written.stdout
     rows = list(csv.DictReader(io.StringIO((tmp_path / "effort.csv").read_text(), newline="")))
     # Noon in UTC is one o'clock of the next day thirteen hours ahead, which the job says for the first recording.
@@ -139,7 +139,7 @@ def test_effort_in_utc_and_on_the_recorders_clocks(job: Path, tmp_path: Path) ->
 def test_effort_of_results_whose_store_was_deleted(job: Path, output: MadeUp) -> None:
     for file in list(output.folder.files("mels")):
         output.folder.remove(file.key)
-    done = birddask("effort", job)
+    done = birddask_here("effort", job)
     assert done.returncode == 2
     assert "clip tables" in done.stderr
 
@@ -148,7 +148,7 @@ def test_nothing_heard_is_an_empty_table_in_every_format(output: MadeUp, job: Pa
     silent = replace(output, scores={path: np.zeros_like(each) for path, each in output.scores.items()})
     silent.fill()
     for name in FORMATS:
-        done = birddask("detections", job, "--format", name, "--output", tmp_path / name)
+        done = birddask_here("detections", job, "--format", name, "--output", tmp_path / name)
         assert done.returncode == 0, done.stderr
         assert "0 detections" in done.stdout
     assert (tmp_path / "csv").read_text().startswith("site,recording,")

@@ -23,7 +23,8 @@ import numpy as np
 from distributed import Client, Worker
 from numpy.typing import NDArray
 
-from birddask.mels.store import Mels, MelStore
+from birddask.mels.coding import Stored
+from birddask.mels.store import MelStore
 from birddask.storage import Folder, folder
 
 _MISHAPS = "BIRDDASK_TEST_MISHAPS"
@@ -143,7 +144,7 @@ def _wrap_reading_and_computing(at: At) -> None:
         return read_range(self, key, start, end)
 
     @functools.wraps(to_stored)
-    def computing(self: MelStore, mels: NDArray[np.float32]) -> Mels:
+    def computing(self: MelStore, mels: NDArray[np.float32]) -> Stored:
         at("computing", "")
         return to_stored(self, mels)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from birddask.documents import to_yaml
 from birddask.mels.axes import MelFilterbank
@@ -75,6 +75,43 @@ def linear_network(labels: int, shape: tuple[int, int, int], seed: int = 0, *, e
         [helper.make_tensor_value_info("mels", TensorProto.FLOAT, ["batch", *shape])],
         outputs,
         [numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def convolutional_network(labels: int, shape: tuple[int, int, int], seed: int = 0) -> bytes:
+    """An ONNX network of a stem, two blocks of a depthwise and a pointwise convolution with SiLU, and a dense layer."""
+    generator = np.random.default_rng(seed)
+    weights: list[TensorProto] = []
+    nodes: list[NodeProto] = []
+
+    def layer(operator: str, before: str, kernel: tuple[int, ...], gain: float = 1.5, **attributes: object) -> str:
+        name = f"layer{len(weights)}"
+        spread = gain / np.sqrt(np.prod(kernel[1:]))
+        weights.append(numpy_helper.from_array(generator.normal(0, spread, kernel).astype(np.float32), f"{name}.w"))
+        nodes.append(helper.make_node(operator, [before, f"{name}.w"], [name], **attributes))
+        return name
+
+    def silu(before: str) -> str:
+        nodes.append(helper.make_node("Sigmoid", [before], [f"{before}.sigmoid"]))
+        nodes.append(helper.make_node("Mul", [before, f"{before}.sigmoid"], [f"{before}.silu"]))
+        return f"{before}.silu"
+
+    width = 16
+    image = silu(layer("Conv", "mels", (width, shape[0], 3, 3), strides=[2, 2], pads=[1, 1, 1, 1]))
+    for _ in range(2):
+        image = silu(layer("Conv", image, (width, 1, 3, 3), group=width, pads=[1, 1, 1, 1]))
+        image = silu(layer("Conv", image, (width, width, 1, 1)))
+    nodes.append(helper.make_node("GlobalAveragePool", [image], ["pooled"]))
+    nodes.append(helper.make_node("Flatten", ["pooled"], ["flat"]))
+    nodes.append(helper.make_node("Identity", [layer("Gemm", "flat", (labels, width), gain=4, transB=1)], ["logits"]))
+    graph = helper.make_graph(
+        nodes,
+        "convolutional",
+        [helper.make_tensor_value_info("mels", TensorProto.FLOAT, ["batch", *shape])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", labels])],
+        weights,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     return bytes(model.SerializeToString())

@@ -148,7 +148,7 @@ def test_many_labels_make_a_long_table(table: Table, labels: int, kind: str, flo
         ("overlap_s: .nan", "`overlap_s`: Input should be a finite number"),
         ("site: recordings/...", "has no {site}"),
         ("table: broad", "`table`: Input should be 'auto', 'wide' or 'long'"),
-        ("dtype: float64", "`dtype`: Input should be 'float16' or 'float32'"),
+        ("dtype: float64", "`dtype`: Input should be 'uint8', 'float16' or 'float32'"),
         ("flor: 0.1", "unknown key `flor`; did you mean `floor`?"),
     ],
 )

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import Literal
 
 import pytest
 
@@ -109,6 +110,12 @@ CHANGES: dict[str, Callable[[MelSpec], MelSpec]] = {
     "scale": lambda spec: with_channel(spec, scale=Unscaled("none")),
     "direction": lambda spec: with_channel(spec, highest_first=True),
 }
+
+
+# Stores of these lie on people's disks: another fingerprint would have them made anew.
+@pytest.mark.parametrize(("dtype", "fingerprint"), [("float32", "88da62ba5b"), ("float16", "65ff5a0479")])
+def test_fingerprints_stay_as_they_were(dtype: Literal["float16", "float32"], fingerprint: str) -> None:
+    assert replace(tiny_spec(), dtype=dtype).fingerprint == fingerprint
 
 
 def test_every_field_is_in_the_fingerprint() -> None:

@@ -3,29 +3,29 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import zarr
-from numpy.typing import NDArray
 
 from birddask.errors import ConfigError, MelsLost, MisalignedBlock
+from birddask.mels.coding import Dtype, Stored, all_finite
 from birddask.mels.spec import MelSpec
-from birddask.mels.store import MelStore, all_finite, clips_per_block, open_store
+from birddask.mels.store import MelStore, clips_per_block, open_store
 from birddask.storage import Folder
 from tests.support.models import tiny_spec
 
 CLIPS = 12
 CLIP_VALUES = 1 * 16 * 63
-
-Mels = NDArray[np.floating]
+CHUNK_BYTES = 12 * 16 * (63 + 8)
+CLIPS_PER_CHUNK = {"float32": 3, "float16": 6, "uint8": 12}
 
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four chunks of three float32 clips in a shard."""
-    monkeypatch.setattr("birddask.mels.store._CHUNK_BYTES", 3 * 4 * CLIP_VALUES)
+    """Four chunks in a shard of float32."""
+    monkeypatch.setattr("birddask.mels.store._CHUNK_BYTES", CHUNK_BYTES)
 
 
 def array_in(folder: Path) -> zarr.Array[Any]:
@@ -33,13 +33,13 @@ def array_in(folder: Path) -> zarr.Array[Any]:
     return zarr.open_array(str(folder / "mels.zarr/mel"), mode="r")
 
 
-def store_in(folder: Path, dtype: Literal["float16", "float32"] = "float32", clips: int = CLIPS) -> MelStore:
+def store_in(folder: Path, dtype: Dtype = "float32", clips: int = CLIPS) -> MelStore:
     return MelStore(Folder(str(folder)), replace(tiny_spec(), dtype=dtype), clips)
 
 
-def mels_of(store: MelStore, clips: int, seed: int = 0) -> Mels:
+def mels_of(store: MelStore, clips: int, seed: int = 0) -> Stored:
     values = np.random.default_rng(seed).normal(-30, 20, (clips, *store.spec.shape))
-    return values.astype(store.spec.dtype)
+    return store.to_stored(values.astype(np.float32))
 
 
 def shard(folder: Path, block: int) -> Path:
@@ -50,9 +50,9 @@ def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("dtype", get_args(Dtype))
 @pytest.mark.parametrize("clips", [1, 2, 3, 7, CLIPS])
-def test_a_shard_is_read_as_it_was_written(dtype: Literal["float16", "float32"], clips: int, tmp_path: Path) -> None:
+def test_a_shard_is_read_as_it_was_written(dtype: Dtype, clips: int, tmp_path: Path) -> None:
     store = store_in(tmp_path, dtype)
     mels = mels_of(store, clips)
     store.write_shard(4, mels)
@@ -70,22 +70,24 @@ def test_values_at_the_edge_of_a_type_survive(tmp_path: Path) -> None:
     assert store.read_shard(0, 3).tobytes() == mels.tobytes()
 
 
-def test_a_silent_block_is_not_taken_for_a_missing_one(tmp_path: Path) -> None:
-    store = store_in(tmp_path)
-    store.write_shard(0, np.zeros((CLIPS, *store.spec.shape), np.float32))
+@pytest.mark.parametrize("dtype", get_args(Dtype))
+def test_a_silent_block_is_not_taken_for_a_missing_one(dtype: Dtype, tmp_path: Path) -> None:
+    store = store_in(tmp_path, dtype)
+    store.write_shard(0, store.to_stored(np.zeros((CLIPS, *store.spec.shape), np.float32)))
     assert not np.any(store.read_shard(0, CLIPS))
 
 
-def test_rows_that_a_short_block_lacks_are_nan(tmp_path: Path) -> None:
-    store = store_in(tmp_path)
+@pytest.mark.parametrize("dtype", get_args(Dtype))
+def test_rows_that_a_short_block_lacks_are_nan(dtype: Dtype, tmp_path: Path) -> None:
+    store = store_in(tmp_path, dtype)
     store.write_shard(0, mels_of(store, 5))
-    read = store.read_shard(0, CLIPS)
+    read = store.spec.coding.decoded(store.read_shard(0, CLIPS))
     assert np.isfinite(read[:5]).all()
     assert np.isnan(read[5:]).all()
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_zarr_itself_reads_the_same_array(dtype: Literal["float16", "float32"], tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", get_args(Dtype))
+def test_zarr_itself_reads_the_same_array(dtype: Dtype, tmp_path: Path) -> None:
     store = store_in(tmp_path, dtype)
     store.create()
     store.grow(4)
@@ -95,14 +97,17 @@ def test_zarr_itself_reads_the_same_array(dtype: Literal["float16", "float32"], 
 
     array = array_in(tmp_path)
 
-    assert array.shape == (4 * CLIPS, 1, 16, 63)
+    last, length = ("byte", 8 + 63) if dtype == "uint8" else ("frame", 63)
+    assert array.shape == (4 * CLIPS, 1, 16, length)
     assert array.dtype == dtype
-    assert array.shards == (CLIPS, 1, 16, 63)
-    assert array.metadata.dimension_names == ("clip", "channel", "mel", "frame")
+    assert array.shards == (CLIPS, 1, 16, length)
+    assert array.metadata.dimension_names == ("clip", "channel", "mel", last)
+    assert list(array.attrs) == (["comment"] if dtype == "uint8" else [])
     np.testing.assert_array_equal(array[:CLIPS], first)
     np.testing.assert_array_equal(array[2 * CLIPS : 2 * CLIPS + 5], third)
-    assert np.isnan(array[CLIPS : 2 * CLIPS]).all()
-    assert np.isnan(array[2 * CLIPS + 5 :]).all()
+    decoded = store.spec.coding.decoded(array[:])
+    assert np.isnan(decoded[CLIPS : 2 * CLIPS]).all()
+    assert np.isnan(decoded[2 * CLIPS + 5 :]).all()
 
 
 def test_what_zarr_writes_is_what_the_store_writes(tmp_path: Path) -> None:
@@ -195,17 +200,19 @@ def test_a_shard_of_another_layout_is_lost(tmp_path: Path) -> None:
         store_in(tmp_path).read_shard(0, 3)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_smooth_mels_take_less_room_than_their_bytes(dtype: Literal["float16", "float32"], tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", get_args(Dtype))
+def test_smooth_mels_take_less_room_than_their_bytes(dtype: Dtype, tmp_path: Path) -> None:
     store = store_in(tmp_path, dtype)
-    mels = np.linspace(-60, 0, CLIPS * CLIP_VALUES).reshape(CLIPS, *store.spec.shape).astype(dtype)
+    smooth = np.linspace(-60, 0, CLIPS * CLIP_VALUES, dtype=np.float32).reshape(CLIPS, *store.spec.shape)
+    mels = store.to_stored(smooth)
     store.write_shard(0, mels)
     assert shard(tmp_path, 0).stat().st_size < 0.6 * mels.nbytes
 
 
+@pytest.mark.parametrize("dtype", ["float16", "uint8"])
 @pytest.mark.parametrize("clips", [5, CLIPS])
-def test_the_same_mels_give_the_same_bytes(clips: int, tmp_path: Path) -> None:
-    store = store_in(tmp_path, "float16")
+def test_the_same_mels_give_the_same_bytes(clips: int, dtype: Dtype, tmp_path: Path) -> None:
+    store = store_in(tmp_path, dtype)
     for block in (0, 1):
         store.write_shard(block, mels_of(store, clips))
     assert shard(tmp_path, 0).read_bytes() == shard(tmp_path, 1).read_bytes()
@@ -257,18 +264,14 @@ def test_a_store_of_another_schema_is_refused(tmp_path: Path) -> None:
         open_store(Folder(str(tmp_path)))
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("dtype", get_args(Dtype))
 @pytest.mark.parametrize("block_bytes", [1, 100_000, 64 << 20])
-def test_a_block_is_of_whole_chunks_near_its_target(
-    dtype: Literal["float16", "float32"], block_bytes: int, tmp_path: Path
-) -> None:
+def test_a_block_is_of_whole_chunks_near_its_target(dtype: Dtype, block_bytes: int, tmp_path: Path) -> None:
     spec: MelSpec = replace(tiny_spec(), dtype=dtype)
-    chunk = 3 if dtype == "float32" else 6
-    chunk_bytes = 3 * 4 * CLIP_VALUES
     clips = clips_per_block(spec, block_bytes)
-    assert clips % chunk == 0
+    assert clips % CLIPS_PER_CHUNK[dtype] == 0
     block = MelStore(Folder(str(tmp_path)), spec, clips)
-    assert abs(block.block_bytes - block_bytes) <= chunk_bytes
+    assert abs(block.block_bytes - block_bytes) <= CHUNK_BYTES
     assert block.clip_bytes * clips == block.block_bytes
 
 
@@ -277,17 +280,14 @@ def test_float16_takes_the_offset_off_and_adds_it_again(tmp_path: Path) -> None:
     mels = np.float32(0.125) + np.linspace(-1e-3, 1e-3, CLIP_VALUES, dtype=np.float32).reshape(1, 1, 16, 63)
     stored = store.to_stored(mels)
     np.testing.assert_array_equal(stored, (mels - np.float32(0.125)).astype(np.float16))
-    assert (
-        np.abs(stored.astype(np.float32) + store.offset - mels).max()
-        < np.abs(mels.astype(np.float16) - mels).max() / 50
-    )
+    assert np.abs(store.spec.coding.decoded(stored) - mels).max() < np.abs(mels.astype(np.float16) - mels).max() / 50
 
 
 def test_float32_is_stored_as_it_is(tmp_path: Path) -> None:
     store = MelStore(Folder(str(tmp_path)), replace(tiny_spec(), dtype="float32", float16_offset=0.125), CLIPS)
     mels = mels_of(store, 2).astype(np.float32)
     np.testing.assert_array_equal(store.to_stored(mels), mels)
-    assert store.offset == 0
+    np.testing.assert_array_equal(store.spec.coding.decoded(mels), mels)
 
 
 def test_what_float16_cannot_hold_becomes_an_infinity(tmp_path: Path) -> None:
@@ -303,13 +303,14 @@ def test_finite_is_what_numpy_says(dtype: type[np.floating]) -> None:
     assert found == np.isfinite(halves).tolist()
 
 
-def test_a_clip_alone_is_what_its_shard_holds(tmp_path: Path) -> None:
-    store = MelStore(Folder(str(tmp_path)), replace(tiny_spec(), dtype="float16", float16_offset=-40.0), CLIPS)
+@pytest.mark.parametrize("dtype", get_args(Dtype))
+def test_a_clip_alone_is_what_its_shard_holds(dtype: Dtype, tmp_path: Path) -> None:
+    store = MelStore(Folder(str(tmp_path)), replace(tiny_spec(), dtype=dtype, float16_offset=-40.0), CLIPS)
     mels = store.to_stored(np.random.default_rng(0).normal(-40, 10, (8, *store.spec.shape)).astype(np.float32))
-    mels[4] = np.nan
+    mels[4] = store.blank(1)
     store.write_shard(1, mels)
     for row in (0, 2, 3, 5, 7):
-        expected = store.read_shard(1, 8)[row].astype(np.float32) + store.offset
+        expected = store.spec.coding.decoded(store.read_shard(1, 8)[row])
         np.testing.assert_array_equal(store.read_clip(CLIPS + row), expected)
     # Never computed, beyond the short block, in blocks that are not there.
     for clip in (CLIPS + 4, CLIPS + 8, CLIPS + 11, CLIPS - 1, 2 * CLIPS):

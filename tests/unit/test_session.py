@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import onnx
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from birddask.errors import ModelError
+from birddask.mels.coding import Coding, Dtype
 from birddask.models.bundle import Bundle, KnownAnswer, read_bundle
 from birddask.models.card import ModelCard, NetworkEmbedding, NetworkInput, NetworkOutput
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
@@ -283,6 +284,20 @@ def test_a_process_makes_each_only_once(ready: Callable[[BundleRef], object], tm
     assert {id(each) for each in made} == {id(made[0])}
 
 
+def open_output(network: bytes, name: str) -> bytes:
+    """The network without a word on how much it gives."""
+    model = onnx.load_from_string(network)
+    (output,) = (each for each in model.graph.output if each.name == name)
+    output.CopyFrom(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["clips", "width"]))
+    return bytes(model.SerializeToString())
+
+
+def test_scores_of_another_number_than_labels_are_refused() -> None:
+    network = open_output(echo_network(), "logits")
+    with pytest.raises(ModelError, match=r"gives scores of the shape \(\d+, 1008\), expected \(\d+, 5\)"):
+        score_unsealed(echo_card(), LABELS[:5], network, np.zeros(SHAPE, np.float32))
+
+
 def embedding_card(width: int = 16) -> ModelCard:
     card = replace(echo_card(), embedding=NetworkEmbedding("embedding", width))
     return replace(card, output=NetworkOutput("logits", "sigmoid"))
@@ -290,16 +305,33 @@ def embedding_card(width: int = 16) -> ModelCard:
 
 def test_embeddings_are_the_output_that_the_card_names() -> None:
     classifier = classifier_of(embedding_card(), linear_network(5, SHAPE, embedding=True), LABELS[:5])
-    mels = np.random.default_rng(0).normal(0, 1, (11, *SHAPE)).astype(np.float32)
-    scores = classifier.scores(mels, np.float32(0.5), embeddings=True)
-    np.testing.assert_allclose(scores.embeddings, (mels + 0.5).mean(axis=3)[:, 0], rtol=0, atol=1e-5)
+    stored = np.random.default_rng(0).normal(0, 1, (11, *SHAPE)).astype(np.float16)
+    scores = classifier.scores(stored, Coding("float16", 0.5), embeddings=True)
+    mels = stored.astype(np.float32) + np.float32(0.5)
+    np.testing.assert_allclose(scores.embeddings, mels.mean(axis=3)[:, 0], rtol=0, atol=1e-5)
     assert scores.embeddings.dtype == np.float32
-    np.testing.assert_array_equal(scores.probabilities, classifier.probabilities(mels, np.float32(0.5)))
+    np.testing.assert_array_equal(scores.probabilities, classifier.probabilities(mels))
+
+
+@pytest.mark.parametrize("dtype", get_args(Dtype))
+def test_stored_mels_are_scored_as_what_they_stand_for(dtype: Dtype) -> None:
+    coding = Coding(dtype, 0.25)
+    stored = coding.encode(np.random.default_rng(0).uniform(0, 1, (7, *SHAPE)).astype(np.float32))
+    classifier = classifier_of(echo_card(), echo_network())
+    np.testing.assert_array_equal(
+        classifier.probabilities(stored, coding), classifier.probabilities(coding.decoded(stored))
+    )
 
 
 def test_embeddings_are_given_only_where_they_are_asked_for() -> None:
     classifier = classifier_of(embedding_card(), linear_network(5, SHAPE, embedding=True), LABELS[:5])
     assert classifier.scores(np.zeros((3, *SHAPE), np.float32)).embeddings.shape == (3, 0)
+
+
+def test_embeddings_of_another_width_than_the_card_says_are_refused() -> None:
+    network = open_output(linear_network(5, SHAPE, embedding=True), "embedding")
+    with pytest.raises(ModelError, match=r"gives embeddings of the shape \(\d+, 16\), expected \(\d+, 17\)"):
+        score_unsealed(embedding_card(17), LABELS[:5], network, np.zeros(SHAPE, np.float32))
 
 
 def test_an_embedding_that_is_not_a_number_is_an_error() -> None:

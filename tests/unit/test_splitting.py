@@ -80,6 +80,15 @@ def whole_network(clips: int | str = "clips", samples: int | str = TINY_RATE, *,
     return bytes(model.SerializeToString())
 
 
+def with_inputs(*types: int) -> bytes:
+    """A network that looks at the first of its inputs alone."""
+    inputs = [helper.make_tensor_value_info(f"x{number}", each, [1, TINY_RATE]) for number, each in enumerate(types)]
+    output = helper.make_tensor_value_info("y", types[0], [1, TINY_RATE])
+    graph = helper.make_graph([helper.make_node("Identity", ["x0"], ["y"])], "inputs", inputs, [output])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
 def run(network: bytes, values: np.ndarray) -> np.ndarray:
     session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {session.get_inputs()[0].name: values})
@@ -118,6 +127,10 @@ def test_the_front_end_is_compared_with_a_preset(tmp_path: Path) -> None:
     (tmp_path / "model.yaml").write_text(to_yaml(replace(preset, mels=replace(preset.mels, channels=(channel,)))))
     with pytest.raises(ModelError, match=r"the shape \(1, 16, 63\) a clip, the mels of tiny \(1, 16, 126\)"):
         off_preset(halves, read_preset(Folder(str(tmp_path))))
+    clip = replace(preset.mels.clip, length_samples=2 * TINY_RATE)
+    (tmp_path / "model.yaml").write_text(to_yaml(replace(preset, mels=replace(preset.mels, clip=clip))))
+    with pytest.raises(ModelError, match="clips of the network have 8000 samples, those of tiny 16000"):
+        off_preset(halves, read_preset(Folder(str(tmp_path))))
 
 
 @pytest.mark.parametrize(
@@ -129,6 +142,13 @@ def test_the_front_end_is_compared_with_a_preset(tmp_path: Path) -> None:
         (whole_network(around=True), "spectrogram", None, "waveform reaches its outputs beside it"),
         (whole_network(samples="samples"), "spectrogram", None, "give the length of a clip with --samples"),
         (whole_network(samples="samples"), "spectrogram", 100, r"the network refuses waveform \(4, 1?,? ?100\)"),
+        (
+            with_inputs(TensorProto.FLOAT, TensorProto.FLOAT),
+            "y",
+            None,
+            r"has the inputs \['x0', 'x1'\], expected one: wav",
+        ),
+        (with_inputs(TensorProto.INT16), "y", None, r"expected float32 waveforms \(clip, samples\)"),
         (b"", "spectrogram", None, "the network"),
     ],
 )

@@ -32,10 +32,10 @@ LAYERS = {
     "recordings": "recording reasons moments positions riff triggered audiomoth comments names guano wamd flac_comments"
     " mp3 config_txt sites kinds start about cards sndfile reader inspect",
     "plan": "",
-    "mels": "arrays axes scales spec windows filterbank pcen scaling compiled real_part power transform sinc resample"
-    " waveform store",
+    "mels": "arrays axes scales coding spec windows filterbank pcen scaling compiled real_part power transform sinc"
+    " resample waveform store",
     "models": "words packages before card bundle sealing protobuf network fit runtime session ready cache presets"
-    " known_clip tflite_graph location onnx_graph padding tflite_to_onnx location_to_onnx splitting"
+    " known_clip tflite_graph location onnx_graph padding tflite_to_onnx location_to_onnx splitting quantising"
     " birdnet birdvoxdetect_graph birdvoxdetect library checking importing",
     "table": "parquet block_files scans clip_table parts results ledger",
     "tasks": "work rows making scoring units",
@@ -46,7 +46,7 @@ LAYERS = {
     "outputs": "",
     "accounting": "",
     "scanning": "known inspecting duplicates refreshing scan",
-    "verbs": "prepared pending counting notes blocks speed status comparing",
+    "verbs": "prepared pending counting notes blocks speed dtypes status comparing quantising",
     "access": "",
     "detections": "labels rules places found rows known recordings steps query",
     "clips": "extra find frequencies picture sound views drawing looked_at figure terminal",
@@ -77,8 +77,8 @@ OWNERS = {
     "jinja2": "page.render",
     "matplotlib": "clips.picture clips.drawing clips.figure page.charts",
     "numba": "mels.compiled",
-    "onnx": "models.onnx_graph models.splitting",
-    "onnxruntime": "models.runtime",
+    "onnx": "models.onnx_graph models.splitting models.quantising",
+    "onnxruntime": "models.runtime models.quantising",
     "PIL": "clips.picture",
     "platformdirs": "models.cache",
     "pyarrow": "table.parquet table.scans table.clip_table table.parts access detections.places detections.rows"
