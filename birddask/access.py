@@ -87,11 +87,11 @@ def open_mels(
     blocks = block_numbers(mel_store.folder.child("clips")).tolist()
     tables = [read_clips(mel_store.folder.read(clip_table_key(block))) for block in blocks]
     rows = [row for table in tables for row in table]
-    mels = [dask.array.empty((0, *mel_store.spec.shape), np.float32)]
+    mels = [dask.array.empty((0, *mel_store.spec.shape), dtype=np.float32)]
     for block, table in zip(blocks, tables, strict=True):
         ok = np.array([row.status == "ok" for row in table])
         read = delayed(_mels_of, pure=False)(mel_store, block, ok)
-        mels.append(dask.array.from_delayed(read, (len(ok), *mel_store.spec.shape), np.float32))
+        mels.append(dask.array.from_delayed(read, (len(ok), *mel_store.spec.shape), dtype=np.float32))
     start_times = pa.array([row.start_time_us for row in rows], pa.timestamp("us"))
     return xarray.Dataset(
         # xarray takes a variable that is named as one of its dimensions for a coordinate: not "mel" here.

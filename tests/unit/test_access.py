@@ -150,7 +150,9 @@ def test_mels_are_those_of_each_clip_and_are_read_only_when_needed(output: Outpu
     mels = open_mels(output.url)
     assert list(mels.data_vars) == ["mel"]
     assert mels["mel"].shape == (5, 1, 16, 63)
-    assert mels["mel"].chunks is not None
+    assert mels["mel"].dtype == np.float32
+    # A block is a chunk.
+    assert mels["mel"].chunks == ((2, 1, 2), (1,), (16,), (63,))
     clips = [*MARSH.reshape(3, TINY_RATE), *MOOR.reshape(2, TINY_RATE)]
     expected = np.stack([mels_of(output, clip) for clip in clips])
     expected[1] = np.nan
