@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Literal
 
-from birddask.recordings.moments import read_moment
+from birddask.recordings.moments import US_PER_MIN, read_moment
 
 # Only firmware 1.0 prints no zone; a sentence of another kind without one does not tell the time.
 _RECORDED = re.compile(
@@ -146,8 +145,8 @@ def parse_serial(text: str) -> str | None:
     return text if _SERIAL.fullmatch(text) and text != SHARED_SERIAL else None
 
 
-def parse_zone(text: str) -> timedelta | None:
-    """``UTC``, ``UTC+1``, ``UTC-3:30`` and firmware 1.2.2's ``UTC:30`` as an offset from UTC.
+def parse_zone(text: str) -> int | None:
+    """``UTC``, ``UTC+1``, ``UTC-3:30`` and firmware 1.2.2's ``UTC:30`` as an offset from UTC in minutes.
 
     None for anything else, also for offsets beyond the -12 to +14 hours that can be configured.
     """
@@ -155,22 +154,22 @@ def parse_zone(text: str) -> timedelta | None:
     if match is None:
         return None
     sign, hours, minutes = match.groups()
-    size = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
-    offset = -size if sign == "-" else size
-    return offset if timedelta(hours=-12) <= offset <= timedelta(hours=14) else None
+    size_min = int(hours or 0) * 60 + int(minutes or 0)
+    offset_min = -size_min if sign == "-" else size_min
+    return offset_min if -12 * 60 <= offset_min <= 14 * 60 else None
 
 
 def _start(text: str) -> tuple[int | None, int | None]:
     """The start in microseconds UTC and the offset of its clock in minutes, both or none."""
     match = _RECORDED.search(text)
-    offset = parse_zone(match["zone"] or "UTC") if match else None
-    if match is None or offset is None:
+    offset_min = parse_zone(match["zone"] or "UTC") if match else None
+    if match is None or offset_min is None:
         return None, None
     digits = "".join(match[part] for part in ("year", "month", "day", "hour", "minute", "second"))
     local_us, _ = read_moment(digits, match["millisecond"] or "")
     if local_us is None:
         return None, None
-    return local_us - offset // timedelta(microseconds=1), offset // timedelta(minutes=1)
+    return local_us - offset_min * US_PER_MIN, offset_min
 
 
 def _gain(text: str) -> str | None:

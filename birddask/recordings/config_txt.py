@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
 
 from birddask.recordings.audiomoth import parse_serial, parse_zone
+from birddask.recordings.positions import read_position, signed
 
 _ZONE_OF_DEVICE_TIME = re.compile(r"\((UTC[^()]{0,13})\)")
 _LOCATION = re.compile(
@@ -64,8 +64,7 @@ def parse_config(content: bytes) -> DeviceConfig | None:
 def _utc_offset_min(time_zone: str, device_time: str) -> int | None:
     """The offset in either of the two places; firmware 1.10.0 moved it from the first to the second."""
     zone = _ZONE_OF_DEVICE_TIME.search(device_time)
-    offset = parse_zone(zone[1] if zone else time_zone)
-    return None if offset is None else offset // timedelta(minutes=1)
+    return parse_zone(zone[1] if zone else time_zone)
 
 
 def _location(value: str) -> tuple[float | None, float | None, str | None]:
@@ -73,11 +72,8 @@ def _location(value: str) -> tuple[float | None, float | None, str | None]:
     match = _LOCATION.fullmatch(value)
     if match is None:
         return None, None, None
-    latitude_deg, longitude_deg = float(match["latitude"]), float(match["longitude"])
-    if latitude_deg > 90 or longitude_deg > 180:
-        return None, None, None
-    return (
-        -latitude_deg if match["north"] == "S" else latitude_deg,
-        -longitude_deg if match["east"] == "W" else longitude_deg,
-        match["source"],
+    latitude_deg, longitude_deg = read_position(
+        signed(match["latitude"], negative=match["north"] == "S"),
+        signed(match["longitude"], negative=match["east"] == "W"),
     )
+    return latitude_deg, longitude_deg, None if latitude_deg is None else match["source"]

@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 
 from birddask.recordings.moments import parse_timestamp
-from birddask.recordings.positions import read_position
+from birddask.recordings.positions import read_position, signed
 
 _HEAD = struct.Struct("<HI")
 _VERSION = 0x0000
@@ -90,9 +90,5 @@ def _parse_position(text: str) -> tuple[float | None, float | None]:
         return None, None
     latitude, north_or_south, longitude, east_or_west = match.groups()
     return read_position(
-        _with_sign(latitude, negative=north_or_south == "S"), _with_sign(longitude, negative=east_or_west == "W")
+        signed(latitude, negative=north_or_south == "S"), signed(longitude, negative=east_or_west == "W")
     )
-
-
-def _with_sign(degrees: str, *, negative: bool) -> str:
-    return f"-{degrees.lstrip('+-')}" if negative else degrees

@@ -1,4 +1,4 @@
-"""Folders behind fsspec URLs."""
+"""Folders behind fsspec URLs: listed, read by ranges, written whole; with patience, and no secret in what travels."""
 
 from birddask.storage.filesystem import is_url
 from birddask.storage.folder import Folder

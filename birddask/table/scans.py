@@ -13,6 +13,7 @@ from birddask.recordings.recording import About, Recording, Scanned, Segment
 from birddask.table.parquet import TIME, WORD, read_columns, read_metadata, to_bytes
 
 _SEGMENTS = pa.list_(pa.struct([("first_frame", pa.int64()), ("file_frame", pa.int64()), ("frames", pa.int64())]))
+# In the order of the fields of Recording, About and Seen, which are made and read by position.
 _RECORDING_COLUMNS = {
     "recording": pa.string(),
     "size_bytes": pa.int64(),

@@ -125,7 +125,7 @@ def check_config(packed: bytes) -> None:
     if config is not None:
         _check_clock(None, config.utc_offset_min)
         _check_place(config.latitude_deg, config.longitude_deg)
-        _check_serials(config.device, config.deployment)
+        _check_serials(config.device)
 
 
 def check_flac(packed: bytes) -> None:
