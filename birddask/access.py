@@ -6,14 +6,17 @@ import importlib.util
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset
+from numpy.typing import NDArray
 
 from birddask.errors import ConfigError
-from birddask.mels.store import open_store
+from birddask.mels.store import MelStore, open_store
 from birddask.outputs import stores
 from birddask.storage import folder_at, to_options
-from birddask.table.clip_table import read_clips
+from birddask.table.block_files import block_numbers
+from birddask.table.clip_table import clip_table_key, read_clips
 
 if TYPE_CHECKING:
     import xarray
@@ -58,6 +61,9 @@ def open_mels(
 ) -> xarray.Dataset:
     """The mels of one store as a lazy Dataset: ``mel`` (clip, channel, bin, frame) with the clips' columns.
 
+    Mels are float32, NaN in clips that are silent or quarantined; a block is a chunk. Where a shard is missing or
+    damaged, computing them raises MelsLost.
+
     Args:
         output: folder or URL of the job's output.
         store: the folder below ``mels/``; needed only if there are several.
@@ -70,6 +76,7 @@ def open_mels(
         raise ConfigError("open_mels needs xarray: pip install 'birddask[analysis]'")
     import dask.array  # noqa: PLC0415 - an extra
     import xarray  # noqa: PLC0415 - an extra
+    from dask.delayed import delayed  # noqa: PLC0415 - an extra
 
     folder = folder_at(output, to_options(storage_options or {}, "storage_options"))
     names = stores(folder)
@@ -77,23 +84,20 @@ def open_mels(
     if len(chosen) != 1:
         raise ConfigError(f"name one store of {folder.url}/mels (there: {', '.join(names) or 'none'})")
     mel_store = open_store(folder.child("mels", chosen[0]))
-    tables = [file.key for file in mel_store.folder.files("clips") if file.key.endswith(_PARQUET)]
-    rows = [row for key in tables for row in read_clips(mel_store.folder.read(key))]
-    array = mel_store.open_array()
-    mels = dask.array.from_array(array, chunks=(mel_store.clips_per_block, *array.shape[1:]))
-    index = [row.clip for row in rows]
-    stored = mels[index]
-    decoded = stored.map_blocks(
-        mel_store.spec.coding.decoded,
-        dtype="float32",
-        chunks=(stored.chunks[0], *((length,) for length in mel_store.spec.shape)),
-    )
+    blocks = block_numbers(mel_store.folder.child("clips")).tolist()
+    tables = [read_clips(mel_store.folder.read(clip_table_key(block))) for block in blocks]
+    rows = [row for table in tables for row in table]
+    mels = [dask.array.empty((0, *mel_store.spec.shape), dtype=np.float32)]
+    for block, table in zip(blocks, tables, strict=True):
+        ok = np.array([row.status == "ok" for row in table])
+        read = delayed(_mels_of, pure=False)(mel_store, block, ok)
+        mels.append(dask.array.from_delayed(read, (len(ok), *mel_store.spec.shape), dtype=np.float32))
     start_times = pa.array([row.start_time_us for row in rows], pa.timestamp("us"))
     return xarray.Dataset(
         # xarray takes a variable that is named as one of its dimensions for a coordinate: not "mel" here.
-        {"mel": (("clip", "channel", "bin", "frame"), decoded)},
+        {"mel": (("clip", "channel", "bin", "frame"), dask.array.concatenate(mels))},
         coords={
-            "clip": index,
+            "clip": [row.clip for row in rows],
             "recording": ("clip", [row.recording for row in rows]),
             "site": ("clip", [row.site for row in rows]),
             "offset_us": ("clip", [row.offset_us for row in rows]),
@@ -101,3 +105,11 @@ def open_mels(
             "status": ("clip", [row.status for row in rows]),
         },
     )
+
+
+def _mels_of(store: MelStore, block: int, ok: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The mels of a block's clips; a block in which no clip is ``ok`` has no shard."""
+    mels = np.full((len(ok), *store.spec.shape), np.nan, np.float32)
+    if ok.any():
+        mels[ok] = store.spec.coding.decoded(store.read_shard(block, len(ok))[ok])
+    return mels

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from birddask.cli.look import app as look_app
 from birddask.cli.models import app as models_app
 from birddask.cli.results import app as results_app
 from birddask.cli.review import app as review_app
@@ -37,6 +37,7 @@ app = typer.Typer(
 app.add_typer(runs_app)
 app.add_typer(models_app, name="models")
 app.add_typer(results_app)
+app.add_typer(look_app)
 app.add_typer(review_app)
 
 
@@ -67,7 +68,7 @@ def job_script(verb: Verb, arguments: Sequence[str]) -> int:
     def do() -> int:
         if len(arguments) not in (1, 2):
             raise ConfigError("give a job file and, if need be, a cluster file")
-        return runs.run_script(verb, arguments[0], Path(arguments[1]) if len(arguments) == 2 else None)
+        return runs.run_script(verb, *arguments)
 
     return _guarded(do)
 

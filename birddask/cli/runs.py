@@ -11,7 +11,9 @@ from birddask.cli.options import JobFile
 
 app = typer.Typer()
 
-ClusterFile = Annotated[Path | None, typer.Option("--cluster", help="Where to run; without it, on this machine.")]
+ClusterFile = Annotated[
+    str | None, typer.Option("--cluster", help="The cluster file, a path or a URL; without it, this machine.")
+]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; default: one a core.")]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Make recordings anew that changed since they were scanned.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Go on without this terminal; `status --watch` shows it.")]

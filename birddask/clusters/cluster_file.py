@@ -12,6 +12,7 @@ from birddask.clusters.slurm import SlurmSpec
 from birddask.clusters.ssh import SshSpec
 from birddask.documents import parse, parse_yaml
 from birddask.errors import ConfigError
+from birddask.storage import read_file
 
 ClusterSpec = LocalSpec | NoneSpec | SshSpec | SlurmSpec | KubernetesSpec | ExistingSpec
 
@@ -25,18 +26,14 @@ _KINDS: dict[str, type[ClusterSpec]] = {
 }
 
 
-def read_cluster_file(path: Path) -> ClusterSpec:
-    """The cluster that a YAML file describes.
+def read_cluster_file(place: str | Path) -> ClusterSpec:
+    """The cluster that a YAML file at a path or URL describes.
 
     Raises:
         ConfigError: the file is missing or wrong.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"the cluster file {path} can't be read: {error.strerror}") from error
-    mapping = parse_yaml(content, str(path))
+    mapping = parse_yaml(read_file(str(place), "the cluster file "), str(place))
     kind = mapping.get("kind")
     if not isinstance(kind, str) or kind not in _KINDS:
-        raise ConfigError(f"{path}: the kind of the cluster is {kind!r}, it must be one of {', '.join(_KINDS)}")
-    return parse(_KINDS[kind], mapping, str(path))
+        raise ConfigError(f"{place}: the kind of the cluster is {kind!r}, it must be one of {', '.join(_KINDS)}")
+    return parse(_KINDS[kind], mapping, str(place))

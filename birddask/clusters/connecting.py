@@ -30,8 +30,8 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def on_demand(spec: ClusterSpec, workers: int | None) -> Iterator[Callable[[], Client]]:
-    """A function that connects when it is first called; a run with nothing to do starts no cluster."""
+def on_demand(spec: ClusterSpec, workers: int | None = None) -> Iterator[Callable[[], Client]]:
+    """A function that connects as ``connect`` when it is first called; a run with nothing to do starts no cluster."""
     with contextlib.ExitStack() as stack:
         yield functools.cache(lambda: stack.enter_context(connect(spec, workers)))
 

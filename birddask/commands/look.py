@@ -13,7 +13,7 @@ from birddask.clips.looked_at import LookedAt
 from birddask.clips.picture import Panel, panels, time_marks
 from birddask.clips.terminal import show as show_in_terminal
 from birddask.commands.console import say
-from birddask.commands.results import Results, new_place
+from birddask.commands.named import Results, new_place, unanswered_lines
 from birddask.detections.found import Found, find_results, results_in, scored_store
 from birddask.detections.rules import Rules
 from birddask.errors import ConfigError
@@ -56,8 +56,7 @@ def report(results: Results, rules: Rules, output: str, *, local: bool) -> None:
     say([f"{content.heard.detections} detections of {len(content.heard.labels)} labels"])
     if not content.sounds:
         say([f"without sound: {job.archive_folder.url} can't be reached"])
-    if content.unanswered:
-        say([f"no label answers to: {', '.join(content.unanswered)} (misspelt, or nowhere in the tables)"])
+    say(unanswered_lines(content.unanswered))
     say([f"written to {folder.place(name)}, {len(page) / 1e6:.1f} MB"])
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from birddask.commands.console import say
-from birddask.commands.results import Results, new_place
+from birddask.commands.named import Results, new_place, unanswered_lines
 from birddask.detections.found import Found, find_results
 from birddask.detections.known import known_labels
 from birddask.detections.rules import read_species
@@ -119,8 +119,7 @@ def review(results: Results, wanted: Wanted, reviewer: str | None, port: int) ->
     found = find_results(job.output_folder, results.model)
     job.output_folder.require_writable("output")
     sample = wanted.draw(found)
-    if sample.unanswered:
-        say([f"no label answers to: {', '.join(sample.unanswered)} (misspelt, or nowhere in the tables)"])
+    say(unanswered_lines(sample.unanswered))
     labels = known_labels(found, job.model, job.model_options).labels
     desk = set_up(job, found, sample.drawn, labels, reviewer or getpass.getuser())
     of_labels = len({each.label for each in sample.drawn})

@@ -52,11 +52,11 @@ class Where:
     """Where to run.
 
     Attributes:
-        cluster: the cluster file; None for this machine.
+        cluster: path or URL of the cluster file; None for this machine.
         workers: overrides its number of workers.
     """
 
-    cluster: Path | None
+    cluster: str | None
     workers: int | None = None
 
     def spec(self) -> ClusterSpec:
@@ -156,7 +156,7 @@ def status(job_file: str, model: str | None, *, as_json: bool, watching: bool) -
     return _COMPLETE
 
 
-def run_script(verb: Verb, job_file: str, cluster: Path | None) -> int:
+def run_script(verb: Verb, job_file: str, cluster: str | None = None) -> int:
     """One verb, for a script."""
     return execute(verb, prepare(read_job_file(job_file)), Where(cluster))
 

@@ -166,10 +166,6 @@ class MelStore:
         offset, length = np.frombuffer(places, "<u8").reshape(-1, 2)[chunk].tolist()
         return self.array_folder.read_range(key, offset, offset + length) if offset + length <= end else b""
 
-    def open_array(self) -> zarr.Array[Any]:
-        """The whole array for reading, through Zarr itself; ``MelSpec.coding`` decodes it, uncomputed rows to NaN."""
-        return zarr.open_array(self.array_folder.url, mode="r", storage_options=self.array_folder.for_zarr() or None)
-
     @property
     def _stored_shape(self) -> tuple[int, int, int]:
         return self.spec.coding.stored_shape(self.spec.shape)

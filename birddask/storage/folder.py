@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -20,7 +20,7 @@ from fsspec.implementations.local import LocalFileSystem
 from birddask.errors import BirddaskError, ConfigError, StorageError, TransientStorageError
 from birddask.storage import atomic
 from birddask.storage.faults import is_missing, patiently
-from birddask.storage.filesystem import all_options, connect, forget_connection, is_url
+from birddask.storage.filesystem import connect, forget_connection, is_url
 from birddask.storage.listing import Ask, FoundFile, files_below, folder_names, paths_below
 from birddask.storage.options import Options, redacted
 
@@ -148,10 +148,6 @@ class Folder:
         """A filesystem and path as pyarrow takes them; None for this machine's own files."""
         filesystem, path = self._ask("", lambda filesystem, path: (filesystem, path))
         return None if isinstance(filesystem, LocalFileSystem) else filesystem, path
-
-    def for_zarr(self) -> dict[str, Any]:
-        """Options as Zarr's stores take them, secrets filled in."""
-        return all_options(self.url, self.options) if is_url(self.url) else {}
 
     def require_readable(self, what: str) -> None:
         """Raise ConfigError unless the folder is there and can be listed."""

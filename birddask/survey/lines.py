@@ -9,7 +9,8 @@ from textwrap import wrap
 from birddask.accounting import RecordingCounts, recordings_lines
 from birddask.recordings.reasons import FLAGS, IGNORED, QUARANTINED
 from birddask.safe_text import printable
-from birddask.survey.survey import DamagedFile, Deployment, Survey
+from birddask.survey.deployment import Deployment
+from birddask.survey.survey import DamagedFile, Survey
 
 _WIDTH = 100
 _LISTED = 5

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from birddask.accounting import Accounting
@@ -18,7 +19,8 @@ from birddask.scanning.scan import Growth, scan
 from birddask.tasks import BlockReport, MelWork, ScoreWork, Unit, perform, try_stretch
 from birddask.verbs.counting import remembering, settle
 from birddask.verbs.notes import Notebook, noted
-from birddask.verbs.prepared import Committed, Left, Plan, Prepared, committed, plan, require_scanned, worker_bytes
+from birddask.verbs.pending import Committed, Left, Plan, committed, plan, require_scanned
+from birddask.verbs.prepared import Prepared, worker_bytes
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,7 @@ def run(prepared: Prepared, control: Control, *, refreshed: bool = False) -> End
     """
     prepared.job.archive_folder.require_readable("archive")
     prepared.job.output_folder.require_writable("output")
-    with noted(_RUN.name, prepared) as notebook:
-        noting = replace(control, watch=notebook.watching(control.watch))
+    with _noted(_RUN, prepared, control) as (notebook, noting):
         growth = scan(prepared.job, noting, refreshed=refreshed)
         return replace(_do(_RUN, prepared, _grown(prepared), noting, notebook), growth=growth)
 
@@ -88,8 +89,7 @@ def build_mels(prepared: Prepared, control: Control) -> Ended:
     """Make the mels that are pending of the recordings that were scanned; raises as ``run``."""
     prepared.job.archive_folder.require_readable("archive")
     prepared.job.output_folder.require_writable("output")
-    with noted(_MELS.name, prepared) as notebook:
-        noting = replace(control, watch=notebook.watching(control.watch))
+    with _noted(_MELS, prepared, control) as (notebook, noting):
         return _do(_MELS, prepared, _grown(prepared), noting, notebook)
 
 
@@ -97,10 +97,16 @@ def classify(prepared: Prepared, control: Control) -> Ended:
     """Score the mels that are there, without the archive; raises as ``run``."""
     store = existing_store(prepared.job.output_folder, prepared.card.mels)
     prepared.job.output_folder.require_writable("output")
-    with noted(_CLASSIFY.name, prepared) as notebook:
-        noting = replace(control, watch=notebook.watching(control.watch))
+    with _noted(_CLASSIFY, prepared, control) as (notebook, noting):
         planned = plan(read_scans(prepared.job.output_folder), store)
         return _do(_CLASSIFY, prepared, planned, noting, notebook)
+
+
+@contextlib.contextmanager
+def _noted(verb: _Verb, prepared: Prepared, control: Control) -> Iterator[tuple[Notebook, Control]]:
+    """The notebook of a run, and the control by which it hears of all that happens."""
+    with noted(verb.name, prepared) as notebook:
+        yield notebook, replace(control, watch=notebook.watching(control.watch))
 
 
 def _grown(prepared: Prepared) -> Plan:

@@ -19,7 +19,8 @@ from birddask.storage import Folder, in_order
 from birddask.table.block_files import block_files
 from birddask.table.clip_table import ClipStatus, clip_statuses, clip_table_key
 from birddask.table.ledger import ENTRY, ledger_file, look_up, read_ledger, settled
-from birddask.verbs.prepared import Plan, Prepared
+from birddask.verbs.pending import Plan
+from birddask.verbs.prepared import Prepared
 
 _EVERY_S = 300.0
 # Between two times, so much longer than one takes: the driver has more to do.

@@ -15,7 +15,8 @@ from birddask.scanning.scan import look, rule_fingerprint
 from birddask.verbs.counting import count
 from birddask.verbs.dtypes import Stored, stored_as_each
 from birddask.verbs.notes import RunNote, recent_notes
-from birddask.verbs.prepared import Prepared, committed, plan, require_scanned, worker_bytes
+from birddask.verbs.pending import committed, plan, require_scanned
+from birddask.verbs.prepared import Prepared, worker_bytes
 from birddask.verbs.speed import clips_per_s
 
 

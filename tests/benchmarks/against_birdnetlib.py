@@ -40,7 +40,8 @@ from birddask.models.session import start_classifier  # noqa: E402
 from birddask.recordings.cards import Cards  # noqa: E402
 from birddask.recordings.inspect import inspect  # noqa: E402
 from birddask.tasks import MelWork, ScoreWork, both, classify  # noqa: E402
-from birddask.verbs.prepared import plan, prepare  # noqa: E402
+from birddask.verbs.pending import plan  # noqa: E402
+from birddask.verbs.prepared import prepare  # noqa: E402
 from tests.benchmarks.rows import parser_with_rows, ratio, say  # noqa: E402
 
 

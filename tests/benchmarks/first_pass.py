@@ -31,7 +31,8 @@ from birddask.plan import Block
 from birddask.scanning.scan import scan
 from birddask.table.clip_table import ClipRow
 from birddask.tasks import MelWork, ScoreWork, both
-from birddask.verbs.prepared import Prepared, plan
+from birddask.verbs.pending import plan
+from birddask.verbs.prepared import Prepared
 from tests.benchmarks.rows import Row, parser_with_rows, ratio, say, spread
 from tests.benchmarks.sounds import repeat
 

@@ -7,14 +7,19 @@ import re
 import uuid
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from birddask.access import open_mels
+from birddask.errors import MelsLost
 from birddask.review.answers import Answer, Session, read_answers
 from birddask.review.sample import Drawn
 from birddask.storage import Folder, spooled
 from tests.buckets.places import Place, place_of
+from tests.support.models import TINY_RATE
 from tests.support.outputs import made_up, recording
 from tests.support.program import birddask, write_job
+from tests.support.sounds import noise, write_wav
 
 SITES = ("marsh", "=moor & \u00e9")
 
@@ -111,3 +116,20 @@ def test_a_large_file_is_uploaded_whole_or_not_at_all(place: Place) -> None:
     write(2, fail=False)
     assert folder.read("large.bin") == 2 * piece
     assert place.count("") == 1
+
+
+def test_mels_are_those_of_a_disk_without_a_shard_where_all_is_silent_and_an_error_where_one_is_lost(
+    place: Place, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    write_wav(tmp_path / "archive/marsh/1.wav", noise(2, TINY_RATE, 1), TINY_RATE)
+    write_wav(tmp_path / "archive/moor/1.wav", np.zeros(2 * TINY_RATE, np.int16), TINY_RATE)
+    done = birddask("run", write_job(tmp_path / "job.yaml", tmp_path / "archive", tmp_path / "out", tiny_bundle))
+    assert done.returncode == 0, done.stderr
+    place.put(content(Folder(str(tmp_path / "out"))))
+    here, there = open_mels(str(tmp_path / "out")), open_mels(place.url, storage_options=place.options)
+    assert there["status"].values.tolist() == ["ok", "ok", "silent", "silent"]
+    np.testing.assert_array_equal(there["mel"].values, here["mel"].values)
+    for key in [file.key for file in place.folder.files("mels") if "/c/" in file.key]:
+        place.folder.remove(key)
+    with pytest.raises(MelsLost, match=r"the shard c/0/0/0/0 is missing"):
+        there["mel"].compute()

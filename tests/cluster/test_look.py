@@ -21,7 +21,7 @@ from birddask.clips.looked_at import LookedAt, clock
 from birddask.clips.picture import Mark, Panel
 from birddask.clips.terminal import show
 from birddask.commands import look
-from birddask.commands.results import Results
+from birddask.commands.named import Results
 from birddask.engine import Control
 from birddask.errors import ConfigError
 from birddask.job import read_job_file

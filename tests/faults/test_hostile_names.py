@@ -58,6 +58,7 @@ def test_no_name_steers_the_terminal_or_leaves_the_output(job: Path, tmp_path: P
     assert "plan: 16 clips" in said("run", job, "--dry-run", *cluster)
     assert "16 clips planned = 16 scored" in said("run", job, *cluster)
     said("status", job)
+    assert "scored_h" in said("effort", job)
     said("effort", job, "--output", tmp_path / "effort.csv")
     said("show", job, RECORDINGS[0], "--at", "99:00:00", ends=2)
     for name in ("csv", "raven", "audacity", "darwin-core"):

@@ -21,7 +21,8 @@ from birddask.outputs import existing_store, read_scans
 from birddask.recordings.recording import Scanned
 from birddask.storage import Folder
 from birddask.verbs.counting import count
-from birddask.verbs.prepared import Prepared, plan
+from birddask.verbs.pending import plan
+from birddask.verbs.prepared import Prepared
 from tests.support.models import TINY_RATE, tiny_spec
 from tests.support.outputs import NOON_US, MadeUp, recording
 

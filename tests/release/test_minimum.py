@@ -11,7 +11,7 @@ from tests.release.conftest import BIN, ROOT, find_python, run
 from tests.unit.test_project import PROJECT
 
 OLDEST = PROJECT["requires-python"].removeprefix(">=")
-TESTS = ("tests/unit", "tests/properties", "tests/cluster/test_stages.py")
+TESTS = ("tests/unit", "tests/properties", "tests/cluster/test_verbs.py")
 # They say nothing of the oldest versions: a wheel that is built, and what another dependency deprecated since.
 WITHOUT = ("--ignore=tests/unit/test_project.py", "-W", "default::DeprecationWarning")
 

@@ -21,7 +21,8 @@ from birddask.table.clip_table import ClipRow, ClipStatus, clip_table_key, clips
 from birddask.table.parts import PartLayout
 from birddask.table.results import Results
 from birddask.verbs.counting import count, settle
-from birddask.verbs.prepared import Plan, Prepared
+from birddask.verbs.pending import Plan
+from birddask.verbs.prepared import Prepared
 from tests.support.models import tiny_card
 
 USABLE = Recording("a.wav", 1, "usable", sample_rate_hz=8000, channels=1, frames=8000 * 900)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyarrow import dataset
 
 from birddask.access import open_mels, open_probabilities
-from birddask.errors import ConfigError
+from birddask.errors import ConfigError, MelsLost
 from birddask.models.bundle import read_card
 from birddask.models.ready import BundleRef, ready_front_end
 from birddask.outputs import planned_store
@@ -150,11 +150,31 @@ def test_mels_are_those_of_each_clip_and_are_read_only_when_needed(output: Outpu
     mels = open_mels(output.url)
     assert list(mels.data_vars) == ["mel"]
     assert mels["mel"].shape == (5, 1, 16, 63)
-    assert mels["mel"].chunks is not None
+    assert mels["mel"].dtype == np.float32
+    # A block is a chunk.
+    assert mels["mel"].chunks == ((2, 1, 2), (1,), (16,), (63,))
     clips = [*MARSH.reshape(3, TINY_RATE), *MOOR.reshape(2, TINY_RATE)]
     expected = np.stack([mels_of(output, clip) for clip in clips])
     expected[1] = np.nan
     np.testing.assert_array_equal(mels["mel"].values, expected)
+
+
+def test_a_block_in_which_all_is_silent_has_no_mels(tmp_path: Path, tiny_bundle: Path) -> None:
+    write_wav(tmp_path / "archive/marsh/undated.wav", np.zeros(2 * TINY_RATE, np.int16), TINY_RATE)
+    folder = Folder(str(tiny_bundle))
+    output = Output(tmp_path, BundleRef(folder, read_card(folder).fingerprint))
+    output.work_off(TINY_RATE, score=False)
+    mels = open_mels(output.url)
+    assert mels["status"].values.tolist() == ["silent", "silent"]
+    assert np.isnan(mels["mel"].values).all()
+
+
+def test_lost_mels_are_an_error(output: Output) -> None:
+    for shard in (output.root / "out/mels").glob("*/mels.zarr/mel/c/*/0/0/0"):
+        shard.unlink()
+    mels = open_mels(output.url)
+    with pytest.raises(MelsLost, match=r"the shard c/\d/0/0/0 is missing"):
+        mels["mel"].compute()
 
 
 def test_clips_are_chosen_by_their_columns(output: Output) -> None:

@@ -110,7 +110,7 @@ def test_a_wrong_cluster_file_is_named_with_what_is_wrong(text: str, problem: st
 
 
 def test_a_cluster_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"missing\.yaml can't be read: No such file"):
+    with pytest.raises(ConfigError, match=r"the cluster file .*missing\.yaml can't be read: there is no such file"):
         read_cluster_file(tmp_path / "missing.yaml")
 
 

@@ -9,7 +9,7 @@ from birddask.outputs import planned_store
 from birddask.plan import Block
 from birddask.storage import Folder
 from birddask.tasks import Unit
-from birddask.verbs.prepared import Committed, Left, committed, plan
+from birddask.verbs.pending import Committed, Left, committed, plan
 from tests.support.marked import USABLE, Marked
 from tests.support.models import tiny_spec
 

@@ -1,35 +1,25 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import subprocess
 import sys
 
 import pytest
 
 import birddask
-
-NAMES = {
-    "Control",
-    "Ended",
-    "Job",
-    "LocalSpec",
-    "build_mels",
-    "classify",
-    "on_demand",
-    "open_mels",
-    "open_probabilities",
-    "prepare",
-    "read_cluster_file",
-    "read_job_file",
-    "run",
-    "scan",
-    "status",
-}
+from tests.support.program import birddask as program
+from tests.support.surface import PINNED, surface
 
 
-def test_the_public_names_are_these_and_each_is_there() -> None:
-    assert set(birddask.__all__) == set(dir(birddask)) == NAMES
-    for name in NAMES:
+def test_the_public_names_the_commands_and_what_they_take_are_these() -> None:
+    """Change them if you mean to: ``python -m tests.support.surface`` writes them anew, the changelog tells of it."""
+    assert surface() == PINNED.read_text()
+
+
+def test_each_public_name_is_there_and_listed_once() -> None:
+    assert birddask.__all__ == sorted(set(birddask.__all__)) == dir(birddask)
+    for name in birddask.__all__:
         home = importlib.import_module(getattr(birddask, name).__module__)
         assert getattr(home, name) is getattr(birddask, name)
 
@@ -44,3 +34,7 @@ def test_help_loads_none_of_the_heavy_libraries() -> None:
     look = f"import sys, birddask.cli; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_program_says_its_version() -> None:
+    assert program("--version").stdout == f"birddask {importlib.metadata.version('birddask')}\n"

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from birddask.accounting import count_recordings
 from birddask.recordings.reasons import FLAGS, IGNORED, QUARANTINED
 from birddask.recordings.recording import About, Recording, Scanned, Status
-from birddask.survey.survey import Copy, DamagedFile, Deployment, Gap, Survey, survey
+from birddask.survey.deployment import Deployment, Gap
+from birddask.survey.survey import Copy, DamagedFile, Survey, survey
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST = datetime(2025, 5, 3, 4, tzinfo=UTC)

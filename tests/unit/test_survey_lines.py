@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from birddask.survey.deployment import Deployment, Gap
 from birddask.survey.lines import survey_lines
-from birddask.survey.survey import Copy, DamagedFile, Deployment, Gap, Survey
+from birddask.survey.survey import Copy, DamagedFile, Survey
 
 MARSH = Deployment(
     site="marsh",
