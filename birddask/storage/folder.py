@@ -20,7 +20,7 @@ from fsspec.implementations.local import LocalFileSystem
 from birddask.errors import BirddaskError, ConfigError, StorageError, TransientStorageError
 from birddask.storage import atomic
 from birddask.storage.faults import is_missing, patiently
-from birddask.storage.filesystem import connect, forget_connection, is_url
+from birddask.storage.filesystem import connect, forget_connection, is_url, unknown_options_named
 from birddask.storage.listing import Ask, FoundFile, files_below, folder_names, paths_below
 from birddask.storage.options import Options, redacted
 
@@ -191,16 +191,17 @@ class Folder:
         """The result of an action on the path of a key, repeated while it fails in a way that may pass."""
 
         def attempt() -> T:
-            filesystem, root = connect(self.url, self.options)
-            try:
-                return action(filesystem, f"{root.rstrip('/')}/{key}" if key else root)
-            except (FileNotFoundError, BirddaskError):
-                raise
-            except Exception as error:
-                if is_missing(error):
-                    raise FileNotFoundError(errno.ENOENT, redacted(str(error), self.options)) from error
-                forget_connection(filesystem)
-                raise
+            with unknown_options_named(self.url, self.options):
+                filesystem, root = connect(self.url, self.options)
+                try:
+                    return action(filesystem, f"{root.rstrip('/')}/{key}" if key else root)
+                except (FileNotFoundError, BirddaskError):
+                    raise
+                except Exception as error:
+                    if is_missing(error):
+                        raise FileNotFoundError(errno.ENOENT, redacted(str(error), self.options)) from error
+                    forget_connection(filesystem)
+                    raise
 
         def describe(error: Exception) -> str:
             said = str(error) or type(error).__name__

@@ -45,7 +45,7 @@ def missing_archive(job: Path, archive: Path, model: Path) -> list[str]:
 
 def unknown_model(job: Path, archive: Path, _model: Path) -> list[str]:
     write_job(job, archive, job.parent / "out", "birdnet-v9")
-    return ["birdnet-v9", "birddask models get"]
+    return ["birdnet-v9", "did you mean `birdnet-v2.4`?"]
 
 
 def output_is_a_file(job: Path, archive: Path, model: Path) -> list[str]:

@@ -279,7 +279,10 @@ def test_known_models_are_those_in_the_cache_and_those_to_fetch(cache: Path) -> 
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("wren", r"no model named 'wren' .*\(there: tiny\); fetch it with `birddask models get wren`"),
+        ("wren", r"no model named 'wren' .*\(there: tiny\); give the path of a bundle, or a name that is there"),
+        ("tiyn", r"\(there: tiny\); did you mean `tiny`\?"),
+        ("birdnet-2.4", r"\(there: tiny\); did you mean `birdnet-v2.4`\?"),
+        ("birdnet-v2.4", r"\(there: tiny\); fetch it with `birddask models get birdnet-v2.4`"),
         ("./wren", "no model bundle in ./wren: it has no model.yaml"),
         ("here", "not in the cache; for the folder write ./here"),
     ],

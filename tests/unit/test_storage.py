@@ -18,7 +18,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from birddask.errors import ConfigError, StorageError, TransientStorageError
-from birddask.storage import Folder, absolute_url
+from birddask.storage import Folder, absolute_url, to_options
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -238,6 +238,15 @@ def test_a_missing_package_is_named_by_its_extra(
         monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(ConfigError, match=rf"{protocol}://nas/cards needs .* pip install 'birddask\[{extra}\]'"):
         Folder(f"{protocol}://nas/cards").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"), [("endpoint", r"; did you mean `endpoint_url`\?"), ("qqqq", "")], ids=["misspelt", "unlike any"]
+)
+def test_an_option_that_a_client_does_not_know_is_named(option: str, hint: str) -> None:
+    folder = Folder("s3://forest/cards", to_options({option: "http://127.0.0.1:9"}, "job.yaml"))
+    with pytest.raises(ConfigError, match=rf"^`storage_options`: s3://forest/cards has no option `{option}`{hint}$"):
+        folder.require_readable("archive")
 
 
 def test_a_missing_place_and_a_wrong_url_are_for_the_user_to_change(tmp_path: Path) -> None:
