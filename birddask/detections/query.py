@@ -83,9 +83,9 @@ class Query:
             return self._connection.execute(statement, parameters or {}).fetchall()
 
     def unanswered(self) -> list[str]:
-        """Names in the rules that no label answers to, of those that the parts read so far hold."""
+        """Names in the rules, as the user wrote them, that no label of the parts read so far answers to."""
         answered = {key for label in self._thresholds for key in keys_of(label)}
-        return sorted(self.rules.names() - answered)
+        return sorted(written for name, written in self.rules.names().items() if name not in answered)
 
     def _batches(self, parts: Sequence[Part]) -> Iterator[None]:
         """Let one batch of recordings after the other become ``detections``, and ``clips`` if they were asked for."""

@@ -15,7 +15,7 @@ The steps, in this order:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from birddask.detections.labels import key_of, keys_of
 from birddask.documents import csv_rows, utf8_text
@@ -33,10 +33,12 @@ class Thresholds:
     Attributes:
         others: for labels that ``by_name`` does not name; None leaves them out.
         by_name: by a label, or by the scientific or common name in it, as ``key_of`` makes it.
+        written: how the user wrote these names.
     """
 
     others: float | None
     by_name: Mapping[str, float]
+    written: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, label: str) -> float | None:
         """The threshold of a label; None if it does not count at all."""
@@ -74,25 +76,25 @@ class Rules:
 
     Attributes:
         best: labels kept of a clip, None for all.
-        species: names of labels that count, as ``key_of`` makes them; None for all.
+        species: names of labels that count, as ``key_of`` makes them, with how the user wrote them; None for all.
     """
 
     thresholds: Thresholds
     best: int | None = None
-    species: frozenset[str] | None = None
+    species: Mapping[str, str] | None = None
     smooth: bool = False
     merge: bool = False
     location: Location | None = None
 
     def threshold(self, label: str) -> float | None:
         """The threshold of a label; None if it does not count at all."""
-        if self.species is not None and self.species.isdisjoint(keys_of(label)):
+        if self.species is not None and self.species.keys().isdisjoint(keys_of(label)):
             return None
         return self.thresholds.of(label)
 
-    def names(self) -> frozenset[str]:
-        """All names that the user wrote; one that no label answers to may be misspelt."""
-        return frozenset(self.thresholds.by_name) | (self.species or frozenset())
+    def names(self) -> dict[str, str]:
+        """All names, with how the user wrote them; one that no label answers to may be misspelt."""
+        return {name: name for name in self.thresholds.by_name} | {**self.thresholds.written} | {**(self.species or {})}
 
     def lines(self) -> list[str]:
         """The rules in words."""
@@ -134,6 +136,7 @@ def read_thresholds(content: bytes, source: str) -> Thresholds:
         raise ConfigError(f"{source} must be a CSV file whose first line has the columns `label` and `threshold`")
     label, threshold = header.index("label"), header.index("threshold")
     by_name: dict[str, float] = {}
+    written: dict[str, str] = {}
     for number, row in enumerate(rows[1:], start=2):
         if not any(cell.strip() for cell in row):
             continue
@@ -144,18 +147,20 @@ def read_thresholds(content: bytes, source: str) -> Thresholds:
         if name in by_name:
             raise ConfigError(f"{place}: {row[label]!r} has a threshold already")
         by_name[name] = _probability(row[threshold], place)
+        written[name] = as_written(row[label]).strip()
     if not by_name:
         raise ConfigError(f"{source} has no threshold in it")
-    return Thresholds(by_name.pop(ALL_OTHERS, None), by_name)
+    written.pop(ALL_OTHERS, None)
+    return Thresholds(by_name.pop(ALL_OTHERS, None), by_name, written)
 
 
-def read_species(content: bytes, source: str) -> frozenset[str]:
-    """The names of a species list: a label, a scientific or a common name a line.
+def read_species(content: bytes, source: str) -> dict[str, str]:
+    """The names of a species list, a label, a scientific or a common name a line, as ``Rules`` takes them.
 
     Raises:
         ConfigError: there is none.
     """
-    names = frozenset(key_of(line) for line in utf8_text(content, source).splitlines() if line.strip())
+    names = {key_of(line): line.strip() for line in utf8_text(content, source).splitlines() if line.strip()}
     if not names:
         raise ConfigError(f"{source} has no species in it; write a label, a scientific or a common name a line")
     return names

@@ -7,7 +7,7 @@ command draws the same again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ class Sample:
     unanswered: Sequence[str]
 
 
-def draw(found: Found, species: frozenset[str] | None, lowest: float, per_band: int, most: int) -> Sample:
+def draw(found: Found, species: Mapping[str, str] | None, lowest: float, per_band: int, most: int) -> Sample:
     """Draw up to ``per_band`` detections of each label from each band; the tables are read once, as a stream.
 
     Args:

@@ -70,7 +70,7 @@ def cases(draw: st.DrawFn) -> Case:
     rules = Rules(
         thresholds,
         best=draw(st.sampled_from([None, 1, 2])),
-        species=draw(st.sampled_from([None, frozenset({"owl", "turdus merula"})])),
+        species=draw(st.sampled_from([None, {"owl": "Owl", "turdus merula": "Turdus merula"}])),
         smooth=hop < TINY_RATE and draw(st.booleans()),
         merge=draw(st.booleans()),
         location=None if (own, given_position) == (None, None) else Location(NOWHERE, 0.5, given_position, bool(own)),

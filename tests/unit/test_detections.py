@@ -9,7 +9,7 @@ import pytest
 from birddask.detections import query
 from birddask.detections.found import Found, find_results, results_in
 from birddask.detections.query import opened
-from birddask.detections.rules import Rules, Thresholds, one_threshold
+from birddask.detections.rules import Rules, Thresholds, one_threshold, read_species, read_thresholds
 from birddask.errors import BirddaskError, ConfigError
 from birddask.recordings.recording import Segment
 from birddask.storage import Folder
@@ -167,8 +167,9 @@ def test_names_that_no_label_answers_to(tmp_path: Path) -> None:
     output: MadeUp = made_up(tmp_path, [recording("s/1.wav", 2)], ("Turdus merula_Blackbird", "owl"))
     output.fill()
     found = find_results(output.folder, None)
-    rules = Rules(Thresholds(0.5, {"blackbrid": 0.1}), species=frozenset({"turdus merula", "Owl".casefold(), "wren"}))
+    thresholds = read_thresholds(b"label,threshold\n Blackbrid ,0.1\nOWL,0.2\n*,0.5\n", "t.csv")
+    rules = Rules(thresholds, species=read_species(b"turdus merula\nOwl\nJenny Wren \n", "s.txt"))
     with opened(found, rules) as asked:
         for _, parts in found.sites():
             list(asked.detections(parts, COLUMNS))
-        assert asked.unanswered() == ["blackbrid", "wren"]
+        assert asked.unanswered() == ["Blackbrid", "Jenny Wren"]

@@ -147,7 +147,7 @@ def test_the_name_of_a_recording_as_every_system_takes_it() -> None:
 def test_what_stands_beside_an_output_is_the_model_and_the_rules(tmp_path: Path) -> None:
     output = made_up(tmp_path, [recording("s/1.wav", 1)], LABELS)
     output.fill()
-    rules = Rules(one_threshold(0.5), best=2, species=frozenset({"wren", "owl"}), merge=True)
+    rules = Rules(one_threshold(0.5), best=2, species={"wren": "Wren", "owl": "Owl"}, merge=True)
     about = json.loads(about_file(find_results(output.folder, None), rules, 7))
     assert about["species"] == ["owl", "wren"]
     assert (about["detections"], about["threshold_of_others"]) == (7, 0.5)

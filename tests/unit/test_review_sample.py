@@ -86,10 +86,11 @@ def test_thinning_out_on_the_way_changes_nothing(tmp_path: Path, monkeypatch: py
 
 
 def test_a_list_of_species(tmp_path: Path) -> None:
-    sample = draw(find_results(filled(tmp_path).folder, None), frozenset({"tawny owl", "griffin"}), 0.1, 3, 99)
+    species = {"tawny owl": "Tawny Owl", "griffin": "Griffin"}
+    sample = draw(find_results(filled(tmp_path).folder, None), species, 0.1, 3, 99)
     assert {each.label for each in sample.drawn} == {LABELS[0]}
-    assert sample.unanswered == ["griffin"]
-    assert draw(find_results(Folder(str(tmp_path)), None), frozenset({"griffin"}), 0.1, 3, 99).drawn == []
+    assert sample.unanswered == ["Griffin"]
+    assert draw(find_results(Folder(str(tmp_path)), None), {"griffin": "Griffin"}, 0.1, 3, 99).drawn == []
 
 
 def test_the_most_frequent_labels(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_threshold_is_a_probability(probability: float) -> None:
 
 
 def test_the_rules_are_said_in_words() -> None:
-    rules = Rules(Thresholds(None, {"owl": 0.5}), best=3, species=frozenset({"owl"}), smooth=True, merge=True)
+    rules = Rules(Thresholds(None, {"owl": 0.5}), best=3, species={"owl": "Owl"}, smooth=True, merge=True)
     said = "\n".join(rules.lines())
     for part in (
         "1 by name and no other labels",
@@ -99,4 +99,4 @@ def test_the_rules_are_said_in_words() -> None:
         "highest probability",
     ):
         assert part in said
-    assert rules.names() == {"owl"}
+    assert rules.names() == {"owl": "Owl"}
