@@ -65,17 +65,18 @@ class Row:
 
 @dataclass(frozen=True)
 class _Size:
-    """Of a screen: ``letters`` of a name and ``marks`` of an axis have room."""
+    """Of a screen: ``letters`` of a name and ``marks`` of an axis have room, with ``mark_letters`` in all of them."""
 
     name: str
     width_points: float
     font_points: float
     letters: int
     marks: int
+    mark_letters: int
 
 
-_WIDE = _Size("wide", 640, 8.5, 34, 9)
-_NARROW = _Size("narrow", 266, 7.5, 18, 4)
+_WIDE = _Size("wide", 640, 8.5, 34, 9, 90)
+_NARROW = _Size("narrow", 266, 7.5, 18, 4, 30)
 
 
 def bars(name: str, axis: Axis, mark: float | None) -> Chart:
@@ -162,7 +163,9 @@ def _draw_bars(axes: Axes, axis: Axis) -> None:
 
 
 def _draw_marks(axes: Axes, axis: Axis, size: _Size) -> None:
-    shown = axis.marks[:: -(-len(axis.marks) // size.marks)]
+    longest = max((len(text) for _, text in axis.marks), default=1)
+    most = min(size.marks, size.mark_letters // longest)
+    shown = axis.marks[:: -(-len(axis.marks) // most)]
     axes.set_xlim(0, len(axis.clips))
     axes.set_xticks([place for place, _ in shown], [text for _, text in shown])
     _plain(axes)
