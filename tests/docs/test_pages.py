@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from birddask.job import Job, read_job_file
 from tests.support.pages import RUN, User, blocks_of
 
 pytestmark = pytest.mark.timeout(900)  # BirdNET, again and again, on a machine that may be busy
@@ -53,6 +54,12 @@ def test_a_page_does_what_it_says(page: str, user: User) -> None:
 
 def test_a_beginner_gets_to_results(beginner: User) -> None:
     assert (beginner.folder / "results/recordings/scan-0000.parquet").is_file()
+
+
+def test_the_demonstration_leaves_a_job_file(beginner: User) -> None:
+    demo = beginner.folder / "birddask-demo"
+    job = read_job_file(demo / "job.yaml")
+    assert job == Job(str(demo / "archive"), str(demo / "results"), "birdnet-v2.4")
 
 
 def test_the_readme_shows_what_the_demonstration_prints() -> None:
