@@ -19,6 +19,7 @@ from birddask.effort import count_effort
 from birddask.job import Job
 from birddask.page.analysed import Clock, Effects, all_of, sites_of
 from birddask.page.build import build
+from birddask.page.charts import Axis, bars
 from birddask.page.days import columns_of_days
 from birddask.page.heard import BEST_SHOWN, SPECIES_SHOWN, count_heard
 from birddask.page.render import render
@@ -28,6 +29,8 @@ from tests.support.outputs import LONG, NOON_US, WIDE, MadeUp, made_up, recordin
 
 US_PER_H = 3_600_000_000
 THRESHOLD = np.float32(0.4)
+DATES = [f"2025-05-0{day}" for day in (1, 2, 3, 4)]
+HOURS = ["0:00", "6:00", "12:00", "18:00"]
 
 
 def example(tmp_path: Path, count: int = 4, layout: object = LONG) -> MadeUp:
@@ -248,3 +251,11 @@ def test_columns_of_days_hold_every_clip_once(recorded_days: int) -> None:
     else:
         assert summed.size <= 60
         assert summed.size == len(marks)
+
+
+@pytest.mark.parametrize(("texts", "narrow"), [(DATES, DATES[::2]), (HOURS, HOURS)], ids=["dates", "hours"])
+def test_as_many_marks_are_written_below_an_axis_as_have_room(texts: list[str], narrow: list[str]) -> None:
+    marks = [(column + 0.5, text) for column, text in enumerate(texts)]
+    chart = bars("days", Axis(marks, np.ones(4, np.int64)), None)
+    written = [re.findall(rf">({'|'.join(texts)})<", svg) for svg in (chart.wide, chart.narrow)]
+    assert written == [texts, narrow]
