@@ -87,7 +87,7 @@ def open_mels(
     blocks = block_numbers(mel_store.folder.child("clips")).tolist()
     tables = [read_clips(mel_store.folder.read(clip_table_key(block))) for block in blocks]
     rows = [row for table in tables for row in table]
-    mels = [dask.array.empty((0, *mel_store.spec.shape), dtype=np.float32)]
+    mels = [dask.array.empty((0, *mel_store.spec.shape), dtype=np.float32, chunks=-1)]
     for block, table in zip(blocks, tables, strict=True):
         ok = np.array([row.status == "ok" for row in table])
         read = delayed(_mels_of, pure=False)(mel_store, block, ok)
