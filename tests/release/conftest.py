@@ -26,6 +26,12 @@ def run(*command: str | Path, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.fixture(autouse=True)
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs see what is installed, not sources that PYTHONPATH names."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+
 @pytest.fixture(scope="session")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the archive of sources and the wheel that was built from it."""

@@ -1,4 +1,8 @@
-"""The oldest versions that pyproject.toml allows are enough."""
+"""The oldest versions that pyproject.toml allows are enough.
+
+Not every test: those of modules, of the verbs on a cluster, and the properties of what is stored and read with other
+packages. Properties of arithmetic, and processes that are killed, say nothing of versions.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,12 @@ from tests.release.conftest import BIN, ROOT, find_python, run
 from tests.unit.test_project import PROJECT
 
 OLDEST = PROJECT["requires-python"].removeprefix(">=")
-TESTS = ("tests/unit", "tests/properties", "tests/cluster/test_verbs.py")
+PROPERTIES = ("coding", "detections", "ledger", "mels")
+TESTS = (
+    "tests/unit",
+    *(f"tests/properties/test_{each}_properties.py" for each in PROPERTIES),
+    "tests/cluster/test_verbs.py",
+)
 # They say nothing of the oldest versions: a wheel that is built, and what another dependency deprecated since.
 WITHOUT = ("--ignore=tests/unit/test_project.py", "-W", "default::DeprecationWarning")
 

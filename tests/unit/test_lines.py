@@ -9,6 +9,7 @@ from birddask.accounting import Accounting, RecordingCounts, StageCounts, accoun
 from birddask.commands.lines import ended_lines, intention_lines, job_lines
 from birddask.job import Job
 from birddask.verbs.blocks import Ended
+from birddask.verbs.dtypes import Stored
 from birddask.verbs.prepared import prepare
 from birddask.verbs.status import Intention
 
@@ -78,7 +79,8 @@ def test_an_intention_says_what_would_be_done(
 ) -> None:
     prepared = prepare(Job("sounds", str(tmp_path / "out"), str(tiny_bundle), overlap_s=overlap_s))
     store = prepared.store()
-    intention = Intention(RECORDINGS, 4, {"marsh": 70, "moor": 20}, 3, 2, store, 3 << 30, 512 << 20, 7325.0)
+    stored = (Stored("float16", 1 << 20, None), Stored("float32", 40 << 20, 2e-5))
+    intention = Intention(RECORDINGS, 4, {"marsh": 70, "moor": 20}, 3, 2, store, stored, 512 << 20, 7325.0)
     lines = list(intention_lines(prepared, intention))
     expected = [
         *job_lines(prepared.job),
@@ -88,7 +90,12 @@ def test_an_intention_says_what_would_be_done(
         f"plan: 90 clips in 3 blocks of up to {store.clips_per_block}, 2 blocks to do",
         "  site marsh: 70 clips",
         "  site moor: 20 clips",
-        f"store: {store.folder.url}, at most 3.00 GiB before compression",
+        f"store: {store.folder.url}",
+        "  float16: at most 90.0 MiB before compression; can't hold the mels of the model's known clip",
+        (
+            "  float32, as in this job: at most 3.52 GiB before compression; "
+            "scores of the model's known clip change by up to 2e-05"
+        ),
         "memory: about 0.50 GiB a worker",
         "time: about 2 h 2 min for one worker like this machine's, shared between all workers",
         f"probabilities: {prepared.results.folder.url}, wide tables",
