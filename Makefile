@@ -93,7 +93,7 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml
 	touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[birdnet,birdvoxdetect,analysis,dashboard,pictures,ssh,slurm,kubernetes]' --group test
+	$(BIN)/python -m pip install --quiet --editable '.[birdnet,birdvoxdetect,analysis,dashboard,pictures,sftp,ssh,slurm,kubernetes]' --group test
 	touch $@ $(VENV)/.demo
 
 $(VENV)/.models: $(VENV)/.test
