@@ -71,7 +71,7 @@ class Served:
 
 @contextlib.contextmanager
 def served(job: Path, *arguments: str) -> Iterator[Served]:
-    """``birddask review`` as a user starts it; killed at the end, if it lives."""
+    """``birddask review`` as a user starts it; ended afterwards, if it lives."""
     process = start("review", job, *arguments)
     try:
         assert process.stdout is not None
@@ -83,7 +83,7 @@ def served(job: Path, *arguments: str) -> Iterator[Served]:
         assert match is not None, process.stderr and process.stderr.read()
         yield Served(process, match[1])
     finally:
-        process.kill()
+        process.terminate()
         process.communicate()
 
 
