@@ -163,7 +163,7 @@ def counting(values: dict[str, float], rules: Rules) -> list[tuple[str, float]]:
 
 def threshold(label: str, rules: Rules) -> float | None:
     names = [label.lower(), *label.lower().split("_")]
-    if rules.species is not None and not rules.species.intersection(names):
+    if rules.species is not None and rules.species.keys().isdisjoint(names):
         return None
     for name in names:
         if name in rules.thresholds.by_name:
