@@ -19,6 +19,7 @@ from birddask.errors import MisalignedBlock
 from birddask.mels.store import MelStore
 from birddask.outputs import Scans, read_scans
 from birddask.plan import Block, ClipRule, Stretch, microseconds, plan_blocks
+from birddask.recordings.moments import US_PER_DAY, US_PER_MIN
 from birddask.recordings.recording import UNKNOWN, Recording
 from birddask.storage import in_order
 from birddask.table.block_files import block_numbers
@@ -26,8 +27,6 @@ from birddask.table.clip_table import ClipStatus, clip_statuses, clip_table_key
 from birddask.table.scans import read_scanned
 
 FATES = ("scored", "silent", "quarantined", "pending")
-_US_PER_MIN = 60_000_000
-_US_PER_DAY = 1440 * _US_PER_MIN
 
 _Key = tuple[str, str]
 """Site and day."""
@@ -82,7 +81,7 @@ def count_effort(found: Found, local_offset_min: int | None) -> list[Effort]:
 
 def hours(time_us: int) -> float:
     """A time in microseconds, in hours."""
-    return time_us / (60 * _US_PER_MIN)
+    return time_us / (60 * US_PER_MIN)
 
 
 def clock_offset_min(own_offset_min: int | None, local_offset_min: int | None) -> int:
@@ -180,8 +179,8 @@ def _add(
     if recording.start_time_us is None:
         _count(totals[recording.site, UNKNOWN], fates, spans_us)
         return
-    offset_us = table.offsets_min[recording.path] * _US_PER_MIN
-    days = (recording.start_time_us + offset_us + bounds_us[:-1]) // _US_PER_DAY
+    offset_us = table.offsets_min[recording.path] * US_PER_MIN
+    days = (recording.start_time_us + offset_us + bounds_us[:-1]) // US_PER_DAY
     for day in np.unique(days):
         on_it = days == day
         _count(totals[recording.site, str(day.astype("datetime64[D]"))], fates[on_it], spans_us[on_it])
@@ -208,7 +207,7 @@ def _bounds_us(stretch: Stretch, rule: ClipRule) -> NDArray[np.int64]:
 def _day(moment_us: int | None, offset_min: int) -> str:
     if moment_us is None:
         return UNKNOWN
-    return str(np.datetime64((moment_us + offset_min * _US_PER_MIN) // _US_PER_DAY, "D"))
+    return str(np.datetime64((moment_us + offset_min * US_PER_MIN) // US_PER_DAY, "D"))
 
 
 def _nothing() -> _Total:

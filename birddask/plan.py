@@ -16,18 +16,15 @@ from numpy.typing import NDArray
 
 from birddask.documents import document
 from birddask.errors import ConfigError
+from birddask.recordings.moments import US_PER_DAY, US_PER_S
 from birddask.recordings.recording import UNKNOWN, Recording
-
-_US_PER_S = 1_000_000
-_US_PER_DAY = 86_400 * _US_PER_S
-
 
 Samples = TypeVar("Samples", int, NDArray[np.int64])
 
 
 def microseconds(samples: Samples, rate_hz: int) -> Samples:
     """How long so many samples last, in microseconds, rounded half up."""
-    return (2 * samples * _US_PER_S + rate_hz) // (2 * rate_hz)
+    return (2 * samples * US_PER_S + rate_hz) // (2 * rate_hz)
 
 
 @document
@@ -143,10 +140,10 @@ def _months(recording: Recording, rule: ClipRule) -> Iterator[tuple[str, Stretch
         return
     first = 0
     while first < clips:
-        month = _month_of((start_us + rule.offset_us(first)) // _US_PER_DAY)
+        month = _month_of((start_us + rule.offset_us(first)) // US_PER_DAY)
         left_us = month.end_us - start_us
         # The first clip that starts in the following month; offsets are rounded, so look around the quotient.
-        after = left_us * rule.sample_rate_hz // (rule.hop_samples * _US_PER_S)
+        after = left_us * rule.sample_rate_hz // (rule.hop_samples * US_PER_S)
         while rule.offset_us(after) < left_us:
             after += 1
         end = min(after, clips)
@@ -166,7 +163,7 @@ class _Month:
 def _month_of(day: int) -> _Month:
     """The month that a day since 1970 is in."""
     month = np.datetime64(day, "D").astype("datetime64[M]")
-    return _Month(str(month), int((month + 1).astype("datetime64[D]").astype(np.int64)) * _US_PER_DAY)
+    return _Month(str(month), int((month + 1).astype("datetime64[D]").astype(np.int64)) * US_PER_DAY)
 
 
 def _fill(stretches: Iterable[Stretch], clips_per_block: int) -> Iterator[tuple[Stretch, ...]]:

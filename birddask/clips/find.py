@@ -10,10 +10,9 @@ from birddask.errors import ConfigError
 from birddask.mels.store import MelStore
 from birddask.outputs import Scans
 from birddask.plan import ClipRule, block_sizes, plan_blocks
+from birddask.recordings.moments import US_PER_S
 from birddask.recordings.recording import Recording
 from birddask.table.clip_table import ClipRow, clip_table_key, read_clips
-
-_US_PER_S = 1_000_000
 
 
 def find_recording(scans: Scans, path: str) -> Recording:
@@ -42,7 +41,7 @@ def usable_recordings(scans: Scans, paths: Collection[str]) -> Mapping[str, Reco
 
 def clip_number(rule: ClipRule, offset_us: int) -> int:
     """Which clip of its recording begins at an offset, as it is rounded in the tables."""
-    hop = rule.hop_samples * _US_PER_S
+    hop = rule.hop_samples * US_PER_S
     return (2 * offset_us * rule.sample_rate_hz + hop) // (2 * hop)
 
 
@@ -52,11 +51,11 @@ def clip_number_at(rule: ClipRule, recording: Recording, at_us: int) -> int:
     Raises:
         ConfigError: the recording does not last so long, or has no clip.
     """
-    length_us = recording.frames * _US_PER_S // recording.sample_rate_hz
+    length_us = recording.frames * US_PER_S // recording.sample_rate_hz
     clips = rule.clips(recording.frames, recording.sample_rate_hz)
     if not 0 <= at_us < length_us or not clips:
-        raise ConfigError(f"{recording.path} is {length_us / _US_PER_S:g} s long and has {clips} clips; none is there")
-    return min(at_us * rule.sample_rate_hz // (rule.hop_samples * _US_PER_S), clips - 1)
+        raise ConfigError(f"{recording.path} is {length_us / US_PER_S:g} s long and has {clips} clips; none is there")
+    return min(at_us * rule.sample_rate_hz // (rule.hop_samples * US_PER_S), clips - 1)
 
 
 def row_of(scans: Scans, store: MelStore, recording: Recording, number: int) -> ClipRow:

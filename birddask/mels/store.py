@@ -120,14 +120,7 @@ class MelStore:
             content = self.array_folder.read(_shard_key(block))
         except FileNotFoundError as error:
             raise MelsLost(f"block {block}: the shard {_shard_key(block)} is missing") from error
-        files: _Files = {}
-        array = self._array(self.clips_per_block, files)
-        files[_FIRST_SHARD] = default_buffer_prototype().buffer.from_bytes(content)
-        try:
-            mels: Stored = np.asarray(array[:clips])
-        except (ValueError, RuntimeError) as error:
-            raise MelsLost(f"block {block}: the shard is damaged: {error}") from error
-        return mels
+        return self._unpacked(block, content, slice(clips), sharded=True)
 
     def read_clip(self, clip: int) -> NDArray[np.float32]:
         """The mels (channel, mel, frame) of one row of the array; reads a chunk of its shard, not the whole.
@@ -141,16 +134,21 @@ class MelStore:
             content = self._read_chunk(_shard_key(block), chunk)
         except FileNotFoundError as error:
             raise MelsLost(f"block {block}: the shard {_shard_key(block)} is missing") from error
-        files: _Files = {}
-        array = self._array(_clips_per_chunk(self.spec), files, sharded=False)
-        files[_FIRST_SHARD] = default_buffer_prototype().buffer.from_bytes(content)
-        try:
-            stored: Stored = np.asarray(array[row])
-        except (ValueError, RuntimeError) as error:
-            raise MelsLost(f"block {block}: the shard is damaged: {error}") from error
+        stored = self._unpacked(block, content, row, sharded=False)
         if not all_finite(stored):
             raise MelsLost(f"clip {clip} has no mels in its shard")
         return self.spec.coding.decoded(stored)
+
+    def _unpacked(self, block: int, content: bytes, rows: int | slice, *, sharded: bool) -> Stored:
+        """Some rows of an encoded shard, or of a single encoded chunk of one."""
+        files: _Files = {}
+        array = self._array(self.clips_per_block if sharded else _clips_per_chunk(self.spec), files, sharded=sharded)
+        files[_FIRST_SHARD] = default_buffer_prototype().buffer.from_bytes(content)
+        try:
+            unpacked: Stored = np.asarray(array[rows])
+        except (ValueError, RuntimeError) as error:
+            raise MelsLost(f"block {block}: the shard is damaged: {error}") from error
+        return unpacked
 
     def _read_chunk(self, key: str, chunk: int) -> bytes:
         """An encoded chunk of a shard; empty if all of it is fill values, or the shard is damaged.

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from birddask.documents import BY_KIND, document
 from birddask.errors import ConfigError
+from birddask.mels.arrays import Array32
 
-Array32 = NDArray[np.float32]
 Shape = tuple[int, int, int]
 """(channel, mel, frame)."""
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from birddask.documents import parse, parse_yaml, utf8_text
 from birddask.errors import ConfigError
 from birddask.fingerprint import sha256_hex
+from birddask.mels.arrays import Array32
 from birddask.models.card import ModelCard
 from birddask.storage import Folder
 
@@ -22,8 +22,6 @@ KNOWN_ANSWER, FRONT_END, LOCATION = "known_answer.npz", "front_end.npz", "locati
 # The largest bird models have some 15,000. A block of 1,000 clips has 400 MB of probabilities with so many.
 _MOST_LABELS = 100_000
 _MOST_ARRAY_BYTES = 256 << 20
-
-Array32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import numpy as np
 from birddask.documents import document, to_mapping
 from birddask.errors import ConfigError
 from birddask.fingerprint import fingerprint
+from birddask.mels.arrays import Array32
 from birddask.mels.spec import NAME_CHARACTERS, MelSpec
-from birddask.models.before import Array32, MinMax, Shape, Step, apply, shape_after
+from birddask.models.before import MinMax, Shape, Step, apply, shape_after
 from birddask.models.words import Activation, Layout
 
 _AXES = ("channel", "mel", "frame")

@@ -7,17 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from birddask.errors import ModelError
+from birddask.mels.arrays import Array32
 from birddask.models.card import ModelCard
 from birddask.models.network import look_into
-
-Array32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from birddask.documents import parse_yaml, to_yaml
 from birddask.errors import ConfigError
 from birddask.fingerprint import sha256_hex
+from birddask.mels.arrays import Array32
 from birddask.models.bundle import (
     CARD,
     FRONT_END,
@@ -18,7 +19,6 @@ from birddask.models.bundle import (
     LABELS,
     LOCATION,
     NETWORK,
-    Array32,
     Bundle,
     KnownAnswer,
 )

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from birddask.errors import ModelError
+from birddask.mels.arrays import Array32
 from birddask.mels.coding import AS_THEY_ARE, Coding, Stored
 from birddask.models.bundle import Bundle
 from birddask.models.card import ModelCard, Precision
 from birddask.models.fit import require_fit
 from birddask.models.runtime import CPU, Running, available, start_on_one_thread
-
-Array32 = NDArray[np.float32]
 
 # What the axis of clips is called by the converter, and by most exporters.
 _CLIP_AXIS = "batch"

@@ -14,13 +14,13 @@ from birddask.detections.found import Found
 from birddask.detections.labels import Names, names_of
 from birddask.detections.query import Query, opened
 from birddask.detections.rules import Rules
+from birddask.recordings.moments import US_PER_MIN
 
 SPECIES_SHOWN = 30
 BEST_SHOWN = 3
 SCORE_STEPS = 20
 HOURS = 24
 
-_US_PER_MIN = 60_000_000
 
 Counts = NDArray[np.int64]
 
@@ -157,8 +157,8 @@ def count_heard(found: Found, rules: Rules, local_offset_min: int | None) -> tup
 
 def _per_batch(local_offset_min: int | None) -> list[str]:
     offset_min = "0::BIGINT" if local_offset_min is None else f"coalesce(utc_offset_min, {local_offset_min}::BIGINT)"
-    local_us = f"(start_time_us + {offset_min} * {_US_PER_MIN})"
-    day, hour = f"{local_us} // {1440 * _US_PER_MIN}", f"{local_us} // {60 * _US_PER_MIN} % {HOURS}"
+    local_us = f"(start_time_us + {offset_min} * {US_PER_MIN})"
+    day, hour = f"{local_us} // {1440 * US_PER_MIN}", f"{local_us} // {60 * US_PER_MIN} % {HOURS}"
     score = f"least(floor(CAST(probability AS DOUBLE) * {SCORE_STEPS}), {SCORE_STEPS - 1})"
     return [
         f"INSERT INTO heard SELECT site, label, {day}, {hour}, {score}, count(*) FROM detections GROUP BY ALL",

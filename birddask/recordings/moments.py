@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 # A clock that was never set counts from 1970 on, and no battery lasts for two years.
 UNSET_CLOCK_BEFORE_US = 63_072_000_000_000
-US_PER_MIN = 60_000_000
+US_PER_S = 1_000_000
+US_PER_MIN = 60 * US_PER_S
+US_PER_DAY = 1440 * US_PER_MIN
 _TIMESTAMP = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(?P<fraction>\d{1,9}))? ?"
     r"(?P<zone>Z|[+-]\d{1,2}(?::?\d\d)?)?",

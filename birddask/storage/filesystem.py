@@ -62,7 +62,7 @@ def connect(url: str, options: Options) -> tuple[fsspec.AbstractFileSystem, str]
         how = f"pip install 'birddask[{_EXTRAS[protocol]}]'" if protocol in _EXTRAS else str(error)
         raise ConfigError(f"the URL {url} needs a package more: {how}") from error
     with contextlib.nullcontext() if issubclass(kind, _WITHOUT_CONNECTION) else _connecting:
-        filesystem, path = fsspec.core.url_to_fs(url, **all_options(url, options))
+        filesystem, path = fsspec.core.url_to_fs(url, **_all_options(url, options))
     return filesystem, str(path)
 
 
@@ -87,7 +87,7 @@ def forget_connection(filesystem: fsspec.AbstractFileSystem) -> None:
         filesystem.clear_instance_cache()
 
 
-def all_options(url: str, options: Options) -> dict[str, Any]:
+def _all_options(url: str, options: Options) -> dict[str, Any]:
     """The options of a filesystem, ours with the user's above them, secrets filled in.
 
     Raises:

@@ -11,12 +11,10 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
+from birddask.recordings.moments import US_PER_DAY, US_PER_MIN, US_PER_S
 from birddask.recordings.recording import Scanned
 from birddask.survey.schedule import Seconds, missing_after, usual_step_s
 
-_US_PER_S = 1_000_000
-_US_PER_MIN = 60 * _US_PER_S
-_US_PER_DAY = 1440 * _US_PER_MIN
 _BATTERY_LIMITS: tuple[Literal["below", "", "above"], ...] = ("below", "", "above")
 
 T = TypeVar("T", int, float)
@@ -119,7 +117,7 @@ class Tally:
         recording, about = row.recording, row.about
         rate_hz = recording.sample_rate_hz
         self.frames[rate_hz] += recording.frames
-        self._lengths_us.append(recording.frames * _US_PER_S // rate_hz)
+        self._lengths_us.append(recording.frames * US_PER_S // rate_hz)
         self.flags.update(filter(None, recording.flags.split(",")))
         if recording.start_time_us is not None:
             self._starts_us.append(recording.start_time_us)
@@ -144,8 +142,8 @@ class Tally:
         starts_us = np.sort(np.array(self._starts_us, np.int64))
         past_us, future_us = starts_us[starts_us <= now_us], starts_us[starts_us > now_us]
         offset_min = min(self._offsets_min, key=lambda each: (-self._offsets_min[each], each), default=None)
-        days = np.unique((past_us + (offset_min or 0) * _US_PER_MIN) // _US_PER_DAY)
-        starts_s = np.unique((past_us + _US_PER_S // 2) // _US_PER_S)
+        days = np.unique((past_us + (offset_min or 0) * US_PER_MIN) // US_PER_DAY)
+        starts_s = np.unique((past_us + US_PER_S // 2) // US_PER_S)
         step_s = usual_step_s(starts_s)
         lowest_v, limit = min(self._batteries, default=(None, _BATTERY_LIMITS.index("")))
         return Deployment(
@@ -162,7 +160,7 @@ class Tally:
             days_recorded=days.size,
             days_spanned=int(days[-1] - days[0]) + 1 if days.size else 0,
             usual_step_s=step_s,
-            usual_length_s=_median(self._lengths_us) / _US_PER_S,
+            usual_length_s=_median(self._lengths_us) / US_PER_S,
             gaps=() if step_s is None else tuple(_gaps(starts_s, step_s)),
             lowest_battery_v=lowest_v,
             lowest_battery_limit=_BATTERY_LIMITS[limit],
@@ -185,7 +183,7 @@ def _gaps(starts_s: Seconds, step_s: int) -> Iterator[Gap]:
     missing = missing_after(starts_s, step_s)
     for index in np.flatnonzero(missing):
         begin_s, end_s = starts_s[index : index + 2].tolist()
-        yield Gap(_iso(begin_s * _US_PER_S), _iso(end_s * _US_PER_S), int(missing[index]))
+        yield Gap(_iso(begin_s * US_PER_S), _iso(end_s * US_PER_S), int(missing[index]))
 
 
 def hours(frames_by_rate: Counter[int]) -> float:

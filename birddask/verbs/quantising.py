@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from birddask.errors import ConfigError
 from birddask.job import Job
+from birddask.mels.arrays import Array32
 from birddask.models.bundle import LOCATION, Bundle, read_bundle, read_location_network
 from birddask.models.cache import find_bundle
 from birddask.models.known_clip import known_answer
@@ -23,8 +23,6 @@ from birddask.verbs.comparing import Comparison, Scored, chosen_clips, compare_s
 
 _CLIPS = 400
 _TIMED_CLIPS, _ROUNDS = 8, 5
-
-Array32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
