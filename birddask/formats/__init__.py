@@ -1,28 +1,20 @@
-"""Detections as other programs read them, a module a format, imported when it is used: help only names them."""
+"""Detections as other programs read them, imported when they are used: help only names them."""
 
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from typing import TYPE_CHECKING
 
 from birddask.errors import ConfigError
+from birddask.formats import kinds
 
 if TYPE_CHECKING:
     from birddask.formats.format import Format
 
-_HOMES = {
-    "csv": "csv_table.CSV",
-    "parquet": "parquet_table.PARQUET",
-    "raven": "raven.RAVEN",
-    "audacity": "audacity.AUDACITY",
-    "kaleidoscope": "kaleidoscope.KALEIDOSCOPE",
-    "birdnet-analyzer": "birdnet_analyzer.BIRDNET_ANALYZER",
-    "geojson": "json_lines.GEOJSON",
-    "darwin-core": "darwin_core.DARWIN_CORE",
-    "ndjson": "json_lines.NDJSON",
-}
+_MODULES = {module.name.replace("_", "-"): module.name for module in pkgutil.iter_modules(kinds.__path__)}
 
-FORMATS = tuple(_HOMES)
+FORMATS = tuple(_MODULES)
 """Their names."""
 
 
@@ -32,10 +24,9 @@ def find_format(name: str) -> Format:
     Raises:
         ConfigError: there is none of that name.
     """
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise ConfigError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
-    module, _, attribute = _HOMES[name].partition(".")
-    found: Format = getattr(importlib.import_module(f"birddask.formats.{module}"), attribute)
+    found: Format = importlib.import_module(f"{kinds.__name__}.{_MODULES[name]}").FORMAT
     return found
 
 

@@ -117,6 +117,27 @@ def test_geojson_has_places_only_where_they_are_known(written: Path) -> None:
     assert collection["features"][0]["properties"]["probability"] == 0.8140561
 
 
+def test_ndjson(written: Path) -> None:
+    first, _, last = (json.loads(line) for line in (written / "ndjson").read_text().splitlines())
+    assert first["model"]
+    assert first | {"model": ""} == {
+        "model": "",
+        "clip": 0,
+        "clips": 1,
+        "site": "ridge",
+        "recording": "ridge/card 1/A.WAV",
+        "recorder": "24F3",
+        "start_us": 0,
+        "end_us": 1_000_000,
+        "start_time": "2024-05-01T12:00:00.000000Z",
+        "label": LABELS[0],
+        "scientific_name": "Turdus merula",
+        "common_name": "Eurasian Blackbird",
+        "probability": 0.8140561,
+    }
+    assert (last["recorder"], last["start_time"]) == (None, None)
+
+
 def test_darwin_core_says_no_more_than_is_known(written: Path) -> None:
     with (written / "darwin-core").open(newline="", encoding="utf-8") as file:
         blackbird, engine, robin = csv.DictReader(file)

@@ -26,4 +26,4 @@ def _columns(context: Context) -> Columns:
     }
 
 
-CSV = Spreadsheet(_columns)
+FORMAT = Spreadsheet(_columns)

@@ -66,4 +66,4 @@ def _groups(rows: Rows) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting).combine_chunks()
 
 
-PARQUET = ParquetTable()
+FORMAT = ParquetTable()

@@ -34,4 +34,4 @@ def _line(context: Context) -> str:
 
 _HEADER = "\t".join(["Selection", *_columns(Context("", "", "", 0))]) + "\n"
 
-RAVEN = PerRecording(".selections.txt", _HEADER, _line, numbered=True)
+FORMAT = PerRecording(".selections.txt", _HEADER, _line, numbered=True)

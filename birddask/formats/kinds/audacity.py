@@ -15,4 +15,4 @@ def _line(_context: Context) -> str:
     return f"concat_ws(chr(9), seconds(file_start_us), seconds(file_end_us), {text})"
 
 
-AUDACITY = PerRecording(".labels.txt", "", _line)
+FORMAT = PerRecording(".labels.txt", "", _line)

@@ -22,4 +22,4 @@ def _columns(context: Context) -> Columns:
     }
 
 
-BIRDNET_ANALYZER = Spreadsheet(_columns)
+FORMAT = Spreadsheet(_columns)

@@ -25,4 +25,4 @@ def _columns(context: Context) -> Columns:
     }
 
 
-KALEIDOSCOPE = Spreadsheet(_columns)
+FORMAT = Spreadsheet(_columns)

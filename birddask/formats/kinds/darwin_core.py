@@ -37,4 +37,4 @@ def _columns(context: Context) -> Columns:
     }
 
 
-DARWIN_CORE = Spreadsheet(_columns)
+FORMAT = Spreadsheet(_columns)

@@ -1,0 +1,1 @@
+"""A module a format: its name is the format's, and what it offers is ``FORMAT``."""
