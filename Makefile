@@ -3,16 +3,22 @@ SUDO ?=
 SERVERS ?= required
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests start hundreds of processes: each of them would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench demo test coverage mutants test-models test-buckets test-ssh test-slurm test-deaths test-browser test-release test-minimum check docs docs-links clean
+.PHONY: bench demo test test-slow coverage mutants test-models test-buckets test-ssh test-slurm test-deaths test-browser test-release test-minimum check docs docs-links clean
 
 demo: $(VENV)/.demo
 	$(BIN)/birddask demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m 'not slow'
 
-# Lines and branches that `make test` runs, in all its processes; fails where they are together below 95 %.
+# Whole matrices, and pages that run BirdNET again and again: minutes each.
+test-slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow
+
+# Lines and branches that `make test` and `make test-slow` run, in all their processes; fails where they are together below 95 %.
 coverage: $(VENV)/.test
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest --numprocesses 2 --dist loadfile

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset
 from numpy.typing import NDArray
 
 from birddask.errors import ConfigError
@@ -20,6 +19,7 @@ from birddask.table.clip_table import clip_table_key, read_clips
 
 if TYPE_CHECKING:
     import xarray
+    from pyarrow.dataset import Dataset
 
 _PARQUET = ".parquet"
 _PARTITIONS = pa.schema([("site", pa.string()), ("month", pa.string())])
@@ -27,7 +27,7 @@ _PARTITIONS = pa.schema([("site", pa.string()), ("month", pa.string())])
 
 def open_probabilities(
     output: str, model: str | None = None, storage_options: Mapping[str, object] | None = None
-) -> pyarrow.dataset.Dataset:
+) -> Dataset:
     """The probabilities of one model, with ``site`` and ``month`` as columns.
 
     Args:
@@ -38,6 +38,8 @@ def open_probabilities(
     Raises:
         ConfigError: there are no probabilities, or several models' and none was named.
     """
+    from pyarrow import dataset  # noqa: PLC0415 - loads pandas where it is installed, which takes a second
+
     folder = folder_at(output, to_options(storage_options or {}, "storage_options")).child("probabilities")
     parts = [file.key for file in folder.files() if file.key.endswith(_PARQUET)]
     models = sorted({key.split("/")[0].removeprefix("model=") for key in parts})
@@ -47,11 +49,11 @@ def open_probabilities(
         raise ConfigError(f"name one model of {folder.url} (there: {there})")
     filesystem, root = folder.for_arrow()
     below = f"model={chosen[0]}/"
-    return pyarrow.dataset.dataset(
+    return dataset.dataset(
         [f"{root}/{key}" for key in parts if key.startswith(below)],
         filesystem=filesystem,
         format="parquet",
-        partitioning=pyarrow.dataset.partitioning(_PARTITIONS, flavor="hive"),
+        partitioning=dataset.partitioning(_PARTITIONS, flavor="hive"),
         partition_base_dir=f"{root}/{below}",
     )
 

@@ -42,6 +42,14 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def no_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cluster file for ``birddask_here``: the tests' own process computes."""
+    file = tmp_path_factory.mktemp("clusters") / "none.yaml"
+    file.write_text("kind: none\n")
+    return file
+
+
+@pytest.fixture(scope="session")
 def client() -> Iterator[Client]:
     """Two worker processes shared by the tests that need a cluster but do not harm it."""
     with connect(LocalSpec("local", workers=2), None) as client:

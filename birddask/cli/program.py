@@ -13,20 +13,13 @@ from birddask.cli.models import app as models_app
 from birddask.cli.results import app as results_app
 from birddask.cli.review import app as review_app
 from birddask.cli.runs import app as runs_app
+from birddask.commands.console import SOMETHING_LEFT, WRONG_CONFIGURATION
 from birddask.errors import BirddaskError, ConfigError, ModelError
 from birddask.safe_text import printable_lines
 from birddask.software import version_of
 
 if TYPE_CHECKING:
     from birddask.commands.runs import Verb
-
-_SOMETHING_LEFT, _WRONG_CONFIGURATION = 1, 2
-EXIT_CODES = {
-    0: "complete: nothing is left to do",
-    _SOMETHING_LEFT: "something is left to do: start the same command again",
-    _WRONG_CONFIGURATION: "the configuration is wrong, or the model is; the message says what and where",
-}
-"""What the program tells the shell."""
 
 app = typer.Typer(
     help="Archives of field recordings into mels, and mels into species probabilities.",
@@ -57,7 +50,7 @@ def _options(
 
 
 def main() -> None:
-    """The program; it ends with one of ``EXIT_CODES``."""
+    """The program; it ends with one of ``birddask.commands.console.EXIT_CODES``."""
     sys.exit(_guarded(app))
 
 
@@ -79,4 +72,4 @@ def _guarded(action: Callable[[], int]) -> int:
         return action()
     except BirddaskError as error:
         typer.echo(f"error: {printable_lines(str(error))}", err=True)
-        return _WRONG_CONFIGURATION if isinstance(error, ConfigError | ModelError) else _SOMETHING_LEFT
+        return WRONG_CONFIGURATION if isinstance(error, ConfigError | ModelError) else SOMETHING_LEFT

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from birddask.access import open_probabilities
-from birddask.models.packages import Wheel, read_members
+from birddask.models.packages import Package, read_members
 from birddask.recordings.riff import parse_wav
 from birddask.storage import Folder
 
@@ -17,7 +17,7 @@ CREDIT = (
     "The sound is a dawn chorus in Pennsylvania from opensoundscape 0.13.2 (Kitzes Lab, MIT licence); "
     "recorders and dates are made up."
 )
-_WHEEL = Wheel("opensoundscape==0.13.2", "f50b3ee4aa32538cdc8cde8aba934689663dde7f94769338219fcc43828cb24c")
+_WHEEL = Package("opensoundscape==0.13.2", "f50b3ee4aa32538cdc8cde8aba934689663dde7f94769338219fcc43828cb24c")
 _SOUND = "opensoundscape/sample_data/birds_10s.wav"
 _HEADER_BYTES = 488
 _COMMENT_BYTES = 384

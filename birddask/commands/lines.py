@@ -1,4 +1,4 @@
-"""How verbs end, outputs stand and plans look, as lines of text."""
+"""How verbs end, outputs stand, plans look and whose a model is, as lines of text."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 from birddask.accounting import Accounting, accounting_lines, recordings_lines
 from birddask.documents import to_yaml
 from birddask.job import Job
+from birddask.models.card import ModelCard
 from birddask.scanning.scan import Growth
 from birddask.verbs.blocks import Ended
 from birddask.verbs.dtypes import Stored
@@ -150,3 +151,10 @@ def _paths(count: int, first: Sequence[str]) -> str:
 def _size(size_bytes: int) -> str:
     mib = size_bytes / (1 << 20)
     return f"{mib / 1024:.2f} GiB" if mib >= 100 else f"{mib:.1f} MiB"
+
+
+def card_lines(card: ModelCard) -> Iterator[str]:
+    """Whose a model is, and on which terms."""
+    yield card.title
+    yield f"licence: {card.licence}"
+    yield f"attribution: {card.attribution}"

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from birddask.commands.console import say
+from birddask.commands.lines import card_lines
 from birddask.errors import ConfigError
 from birddask.job import read_job_file
 from birddask.models.bundle import CARD, NETWORK, read_card
 from birddask.models.cache import find_bundle, models_folder
-from birddask.models.card import ModelCard
 from birddask.models.checking import check_lines, network_lines
 from birddask.models.importing import Choices, import_bundle
 from birddask.models.library import check_bundle, get_model, known_models, seal_bundle
@@ -170,10 +170,3 @@ def split_network(network: str, tensor: str, place: str, samples: int | None, pr
         return
     say([f"{splitting.off_preset(halves, find_preset(preset))}; mels of {preset} against {_FRONT_END}"])
     say([f"if that will do: birddask models import {folder.place(NETWORK)} --preset {preset} --labels LABELS.txt"])
-
-
-def card_lines(card: ModelCard) -> Iterable[str]:
-    """Whose a model is, and on which terms."""
-    yield card.title
-    yield f"licence: {card.licence}"
-    yield f"attribution: {card.attribution}"

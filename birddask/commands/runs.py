@@ -16,11 +16,10 @@ from rich.console import Console
 
 from birddask.clusters import ClusterSpec, LocalSpec, on_demand, read_cluster_file
 from birddask.commands.brake import brake
-from birddask.commands.console import say
+from birddask.commands.console import COMPLETE, SOMETHING_LEFT, say
 from birddask.commands.demo import CREDIT, lay_out_cards, species_lines
 from birddask.commands.detached import detach
-from birddask.commands.lines import ended_lines, growth_lines, intention_lines, status_lines
-from birddask.commands.models import card_lines
+from birddask.commands.lines import card_lines, ended_lines, growth_lines, intention_lines, status_lines
 from birddask.commands.progress import shown
 from birddask.documents import to_mapping
 from birddask.engine import Control
@@ -42,7 +41,6 @@ from birddask.verbs.status import status as standing_of
 
 Verb = Callable[[Prepared, Control], Ended]
 
-_COMPLETE, _SOMETHING_LEFT = 0, 1
 _DEMO_MODEL = "birdnet-v2.4"
 _DEMO_THRESHOLD = 0.25
 _DEMO_JOB = f"""\
@@ -118,7 +116,7 @@ def run_detached(places: Places, where: Where) -> int:
     prepare(places.job())
     where.spec()
     say(detach(sys.argv[1:]))
-    return _COMPLETE
+    return COMPLETE
 
 
 def dry_run(places: Places, where: Where) -> int:
@@ -127,7 +125,7 @@ def dry_run(places: Places, where: Where) -> int:
     with _controlled(where) as control:
         intention = intend(prepared, control)
     say(intention_lines(prepared, intention))
-    return _COMPLETE
+    return COMPLETE
 
 
 def scan(job_file: str, where: Where, *, refreshed: bool, as_json: bool) -> int:
@@ -141,7 +139,7 @@ def scan(job_file: str, where: Where, *, refreshed: bool, as_json: bool) -> int:
     else:
         say(survey_lines(found))
         say(growth_lines(growth))
-    return _COMPLETE
+    return COMPLETE
 
 
 def mels(job_file: str, where: Where) -> int:
@@ -159,10 +157,10 @@ def status(job_file: str, model: str | None, *, as_json: bool, watching: bool) -
     prepared = prepare(_with_model(read_job_file(job_file), model))
     if watching:
         _watch(prepared)
-        return _COMPLETE
+        return COMPLETE
     standing = standing_of(prepared)
     say([json.dumps(to_mapping(standing), indent=2)] if as_json else status_lines(standing, _now()))
-    return _COMPLETE
+    return COMPLETE
 
 
 def run_script(verb: Verb, job_file: str, cluster: str | None = None) -> int:
@@ -198,7 +196,7 @@ def _perform(verb: Verb, prepared: Prepared, where: Where) -> Ended:
 
 def _closing(prepared: Prepared, ended: Ended) -> int:
     say([f"the results lie in {prepared.job.output_folder.url}"])
-    return _COMPLETE if ended.complete else _SOMETHING_LEFT
+    return COMPLETE if ended.complete else SOMETHING_LEFT
 
 
 def _watch(prepared: Prepared) -> None:

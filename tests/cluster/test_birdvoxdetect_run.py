@@ -17,6 +17,8 @@ from birddask.models.packages import download, read_members
 from birddask.storage import Folder
 from tests.support.birdvoxdetect import HOP, RATE, Original
 
+pytestmark = pytest.mark.slow
+
 TOLERANCES = {"float32": 1e-4, "float16": 5e-4}
 
 

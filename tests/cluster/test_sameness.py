@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.program import birddask, tables, write_job
 from tests.support.sounds import noise, write_wav
 
 
+@pytest.mark.slow
 def test_eight_workers_give_the_tables_of_one(tiny_bundle: Path, tmp_path: Path) -> None:
     for number in range(48):
         name = f"site{number % 16:02d}/2025{number // 16 + 1:02d}01_040000.WAV"

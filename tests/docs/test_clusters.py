@@ -14,7 +14,7 @@ from tests.support.certificates import certificate
 from tests.support.pages import User, blocks_of
 from tests.support.processes import started, wait_until
 
-pytestmark = pytest.mark.timeout(900)  # BirdNET, again and again, on a machine that may be busy
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # BirdNET, again and again, on a machine that may be busy
 
 PAGES = Path(__file__).parents[2] / "docs/clusters"
 

@@ -11,7 +11,7 @@ from tests.support.models import linear_network
 from tests.support.pages import User
 from tests.unit.test_splitting import whole_network
 
-pytestmark = pytest.mark.timeout(900)  # BirdNET, again and again, on a machine that may be busy
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # BirdNET, again and again, on a machine that may be busy
 
 PAGE = Path(__file__).parents[2] / "docs/models.md"
 LABELS = 21

@@ -12,7 +12,7 @@ import pytest
 from tests.support.pages import User, blocks_of
 from tests.support.reviewed import opener_with_cookie, served
 
-pytestmark = pytest.mark.timeout(900)  # BirdNET, again and again, on a machine that may be busy
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # BirdNET, again and again, on a machine that may be busy
 
 PAGE = Path(__file__).parents[2] / "docs/results.md"
 

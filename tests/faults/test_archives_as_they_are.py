@@ -18,7 +18,7 @@ from birddask.storage import Folder
 from birddask.verbs.blocks import run
 from birddask.verbs.prepared import prepare
 from tests.support.models import TINY_LABELS
-from tests.support.program import birddask, write_job
+from tests.support.program import birddask_here, write_job
 from tests.support.sounds import chunk, fmt_chunk, noise, write_wav
 
 
@@ -28,7 +28,7 @@ def scores(output: Path, part_of_path: str, columns: list[str]) -> list[tuple[ob
 
 
 def test_faults_among_a_thousand_good_files_change_nothing_for_the_good_ones(
-    shared: Path, tiny_bundle: Path, tmp_path: Path
+    shared: Path, tiny_bundle: Path, no_workers: Path, tmp_path: Path
 ) -> None:
     good, mixed = tmp_path / "good", tmp_path / "mixed"
     for number in range(1000):
@@ -46,7 +46,7 @@ def test_faults_among_a_thousand_good_files_change_nothing_for_the_good_ones(
 
     for archive in (good, mixed):
         job = write_job(tmp_path / f"{archive.name}.yaml", archive, tmp_path / f"{archive.name}-out", tiny_bundle)
-        ran = birddask("run", job)
+        ran = birddask_here("run", job, "--cluster", no_workers)
         assert ran.returncode == 0, ran.stderr
     (line,) = re.findall(r"recordings: (\d+) found = (\d+) usable .* \+ (\d+) quarantined \+ (\d+) ignored", ran.stdout)
     found, usable, quarantined, ignored = map(int, line)
@@ -98,17 +98,17 @@ def test_a_triggered_recording_and_its_expanded_twin_have_the_same_scores(
 
 
 def test_clips_inside_silence_that_was_cut_out_are_silent_and_not_scored(
-    shared: Path, tiny_bundle: Path, tmp_path: Path
+    shared: Path, tiny_bundle: Path, no_workers: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "archive/ridge").mkdir(parents=True)
     shutil.copy(shared / "faults/21_twav_two_events/20250503_070000T.WAV", tmp_path / "archive/ridge")
     truth = json.loads((shared / "faults/triggered_truth.json").read_text())
     heard = truth["21_twav_two_events/20250503_070000T.WAV"]["triggered_segments"]
     job = write_job(tmp_path / "job.yaml", tmp_path / "archive", tmp_path / "out", tiny_bundle)
-    assert birddask("run", job).returncode == 0
+    assert birddask_here("run", job, "--cluster", no_workers).returncode == 0
     # A piece of 32,768 bytes has 16,384 samples, the first one less the header; clips of this model have 48,000.
     sounding = {sample // 48_000 for piece in heard for sample in (piece * 16_384 - 244, (piece + 1) * 16_384 - 245)}
-    status = json.loads(birddask("status", job, "--json").stdout)["scores"]
+    status = json.loads(birddask_here("status", job, "--json").stdout)["scores"]
     assert status["clips_planned"] == 10
     assert status["clips_done"] == len(sounding)
     assert status["clips_silent"] == 10 - len(sounding)

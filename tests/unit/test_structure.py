@@ -90,7 +90,7 @@ OWNERS = {
     "soundfile": "recordings.sndfile clips.sound",
     "soxr": "mels.resample",
     "tflite": "models.tflite_graph",
-    "threadpoolctl": "models.ready",
+    "threadpoolctl": "models.ready models.known_clip",
     "tornado": "review.server",
     "typer": "cli.options cli.models cli.results cli.look cli.review cli.runs cli.program commands.console",
     "xarray": "access",
