@@ -26,7 +26,7 @@ from tests.support.models import (
     write_tiny_bundle,
     write_unsealed_bundle,
 )
-from tests.support.program import birddask, write_job
+from tests.support.program import birddask_here, write_job
 from tests.support.sounds import noise, write_wav
 
 
@@ -98,7 +98,7 @@ def test_models_that_can_not_be_compared(job: Job, tmp_path: Path) -> None:
     other = replace(tiny_card("coarse"), mels=replace(tiny_spec(), waveform="min_max_symmetric"))
     write_unsealed_bundle(tmp_path / "coarse", other, TINY_LABELS, linear_network(5, other.mels.shape))
     for name in ("foreign", "coarse"):
-        assert birddask("models", "check", "--seal", tmp_path / name).returncode == 0
+        assert birddask_here("models", "check", "--seal", tmp_path / name).returncode == 0
     with pytest.raises(ConfigError, match="have no label in common: 'wren' and 'a' are their first"):
         compare_models(job, job.model, str(tmp_path / "foreign"), 10)
     with pytest.raises(ConfigError, match="waveform: 'min_max_symmetric', not 'as_is'"):
@@ -108,11 +108,11 @@ def test_models_that_can_not_be_compared(job: Job, tmp_path: Path) -> None:
 def test_the_command_names_the_clips(job: Job, tmp_path: Path) -> None:
     write_tiny_bundle(tmp_path / "other", seed=1)
     file = write_job(tmp_path / "job.yaml", job.archive, job.output, job.model, block_mib=0.1)
-    done = birddask("models", "compare", job.model, tmp_path / "other", "--on", file, "--clips", "50")
+    done = birddask_here("models", "compare", job.model, tmp_path / "other", "--on", file, "--clips", "50")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "50 clips, 5 labels in common; 0 only of the first model, 0 only of the second"
     assert lines[1].startswith("likeliest label the same: ")
     assert "/a.wav at " in lines[-1]
-    same = birddask("models", "compare", job.model, job.model, "--on", file)
+    same = birddask_here("models", "compare", job.model, job.model, "--on", file)
     assert same.stdout.splitlines()[-1] == "all probabilities are the same"

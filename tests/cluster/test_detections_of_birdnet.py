@@ -13,7 +13,7 @@ from pyarrow import parquet
 from birddask import prepare, read_job_file, run
 from birddask.engine import Control
 from birddask.storage import Folder
-from tests.support.program import birddask, write_job
+from tests.support.program import birddask_here, write_job
 
 SOUNDSCAPE = "birdnet_soundscape.flac"
 # Tables for other programs round to four digits.
@@ -82,7 +82,7 @@ def test_detections_equal_the_stored_results(
     if species:
         (tmp_path / "species.txt").write_text("poecile atricapillus\nEngine\n")
         listed = ["--species", str(tmp_path / "species.txt")]
-    done = birddask("detections", job, "--threshold", str(minimum), *listed, "--output", tmp_path / "heard.csv")
+    done = birddask_here("detections", job, "--threshold", str(minimum), *listed, "--output", tmp_path / "heard.csv")
     assert done.returncode == 0, done.stderr
     with (tmp_path / "heard.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -172,7 +172,7 @@ def test_every_format_gives_the_stored_results_back(
 ) -> None:
     job = scored(0.0, control)
     arguments = ["--threshold", "0.1", "--format", file_format, "--output", str(tmp_path / "heard")]
-    done = birddask("detections", job, *arguments)
+    done = birddask_here("detections", job, *arguments)
     assert done.returncode == 0, done.stderr
     expected = stored(shared, 0.0, 0.1, None)
     found = read(tmp_path / "heard")

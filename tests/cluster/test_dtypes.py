@@ -24,7 +24,7 @@ from birddask.verbs.blocks import build_mels, classify, run
 from birddask.verbs.dtypes import Stored, stored_as_each
 from birddask.verbs.prepared import prepare
 from tests.support.models import TINY_LABELS, TINY_RATE
-from tests.support.program import birddask, tables, write_job
+from tests.support.program import birddask_here, tables, write_job
 from tests.support.sounds import noise, write_wav
 
 
@@ -80,9 +80,9 @@ def test_whoever_opens_the_array_with_zarr_can_decode_it(job: Job, control: Cont
     np.testing.assert_array_equal(offset + scale * clip[..., 8:], open_mels(job.output)["mel"].values[0])
 
 
-def test_the_dry_run_says_what_each_dtype_takes_and_does(job: Job, tmp_path: Path) -> None:
+def test_the_dry_run_says_what_each_dtype_takes_and_does(job: Job, no_workers: Path, tmp_path: Path) -> None:
     file = write_job(tmp_path / "job.yaml", job.archive, job.output, job.model, dtype="uint8")
-    done = birddask("run", file, "--dry-run")
+    done = birddask_here("run", file, "--dry-run", "--cluster", no_workers)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     (start,) = (number for number, line in enumerate(lines) if line.startswith("store: "))
@@ -108,10 +108,12 @@ def test_what_the_dry_run_says_was_measured_on_the_known_clip(job: Job) -> None:
     assert 0 < found["float16"].off < off
 
 
-def test_another_dtype_in_the_job_is_another_store(job: Job, tmp_path: Path, control: Control) -> None:
+def test_another_dtype_in_the_job_is_another_store(
+    job: Job, no_workers: Path, tmp_path: Path, control: Control
+) -> None:
     assert run(prepare(job), control).complete
     file = write_job(tmp_path / "job.yaml", job.archive, job.output, job.model, dtype="float16")
-    done = birddask("classify", file)
+    done = birddask_here("classify", file, "--cluster", no_workers)
     assert done.returncode == 2
     assert "dtype: 'float16', not 'uint8'" in done.stderr
     (group,) = Path(job.output).glob("mels/*/mels.zarr/zarr.json")

@@ -16,7 +16,7 @@ from birddask.verbs.blocks import build_mels, classify, run
 from birddask.verbs.prepared import prepare
 from birddask.verbs.status import intend, status
 from tests.support.models import TINY_LABELS, TINY_RATE, linear_network, tiny_card, write_unsealed_bundle
-from tests.support.program import birddask, tables
+from tests.support.program import birddask_here, tables
 from tests.support.sounds import noise, write_wav
 
 
@@ -86,6 +86,6 @@ def test_embeddings_of_a_recording_that_changed_are_withdrawn(job: Job, control:
 def test_a_model_without_embeddings_is_told_before_anything_is_written(job: Job, tmp_path: Path) -> None:
     card = tiny_card("mute")
     write_unsealed_bundle(tmp_path / "mute", card, TINY_LABELS, linear_network(5, card.mels.shape))
-    assert birddask("models", "check", "--seal", tmp_path / "mute").returncode == 0
+    assert birddask_here("models", "check", "--seal", tmp_path / "mute").returncode == 0
     with pytest.raises(ConfigError, match="the model mute gives no embeddings: its card names no output for them"):
         prepare(replace(job, model=str(tmp_path / "mute")))

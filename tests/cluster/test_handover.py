@@ -27,7 +27,7 @@ from birddask.verbs.notes import noted
 from birddask.verbs.prepared import Prepared
 from tests.support.endpoint import Endpoint, endpoint
 from tests.support.outputs import MadeUp, made_up, recording
-from tests.support.program import birddask, start, write_job
+from tests.support.program import birddask_here, start, write_job
 from tests.support.sounds import noise, write_wav
 
 LABELS = ("Turdus merula_Blackbird", "rain", "owl")
@@ -192,7 +192,7 @@ def test_a_sqlite_file_after_a_kill_at_any_moment(output: MadeUp, job: Job, tmp_
     process.communicate()
     done = {output.recordings[number].recording.path for number in blocks_in(path)}
     assert stored(path) == {row for row in expected(output) if row[0] in done}
-    again = birddask(*arguments)
+    again = birddask_here(*arguments)
     assert again.returncode == 0, again.stderr
     assert stored(path) == expected(output)
 
@@ -271,7 +271,7 @@ def test_a_program_follows_a_real_run(tiny_bundle: Path, tmp_path: Path) -> None
     while not notes.is_dir() or not any(notes.glob("*.json")):
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
-    followed = birddask("export", job, "--to", tmp_path / "heard.sqlite", "--threshold", "0", "--follow")
+    followed = birddask_here("export", job, "--to", tmp_path / "heard.sqlite", "--threshold", "0", "--follow")
     assert followed.returncode == 0, followed.stderr
     _, complaints = run.communicate(timeout=120)
     assert run.returncode == 0, complaints

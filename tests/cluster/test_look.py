@@ -29,7 +29,7 @@ from birddask.table.clip_table import ClipRow
 from birddask.verbs.blocks import run
 from birddask.verbs.prepared import prepare
 from tests.support.models import TINY_LABELS, TINY_RATE
-from tests.support.program import birddask, write_job
+from tests.support.program import birddask_here, write_job
 from tests.support.sounds import noise, write_wav
 
 HOSTILE = 'ridge/$\\frac{1}$ <b>"x",\'\n🦉.wav'
@@ -59,11 +59,11 @@ def words_of(page: str) -> str:
 
 
 def test_the_page_counts_as_status_does(whole_job: Path, tmp_path: Path) -> None:
-    done = birddask("report", whole_job, tmp_path / "out.html", "--threshold", "0", "--local")
+    done = birddask_here("report", whole_job, tmp_path / "out.html", "--threshold", "0", "--local")
     assert done.returncode == 0, done.stderr
     assert f"written to {tmp_path}/out.html" in done.stdout
     words = words_of((tmp_path / "out.html").read_text())
-    standing = json.loads(birddask("status", whole_job, "--json").stdout)
+    standing = json.loads(birddask_here("status", whole_job, "--json").stdout)
     files, clips = standing["recordings"], standing["scores"]
     assert f"{files['found']} files were found: {files['usable']} recordings of" in words
     assert f"{files['quarantined']} were damaged, {files['ignored']} were ignored" in words
@@ -75,7 +75,7 @@ def test_the_page_counts_as_status_does(whole_job: Path, tmp_path: Path) -> None
 
 
 def test_the_sounds_of_the_page_are_those_of_the_archive(whole_job: Path, tmp_path: Path) -> None:
-    assert birddask("report", whole_job, tmp_path / "out.html", "--threshold", "0").returncode == 0
+    assert birddask_here("report", whole_job, tmp_path / "out.html", "--threshold", "0").returncode == 0
     page = (tmp_path / "out.html").read_text()
     sounds = re.findall(r'<audio[^>]* src="data:audio/ogg;base64,([^"]*)"', page)
     assert len(sounds) == len(TINY_LABELS)
@@ -90,13 +90,13 @@ def test_the_sounds_of_the_page_are_those_of_the_archive(whole_job: Path, tmp_pa
 
 
 def test_the_page_says_that_the_archive_is_gone(job: Path, tmp_path: Path) -> None:
-    done = birddask("report", job, tmp_path / "out.html")
+    done = birddask_here("report", job, tmp_path / "out.html")
     assert done.returncode == 0, done.stderr
     assert f"without sound: {job.parent}/gone can't be reached" in done.stdout
 
 
 def test_a_clip_is_drawn_in_the_terminal(job: Path) -> None:
-    done = birddask("show", job, HOSTILE, "--at", "00:00:02.5")
+    done = birddask_here("show", job, HOSTILE, "--at", "00:00:02.5")
     assert done.returncode == 0, done.stderr
     assert "\\n🦉.wav, 00:00:02 to 00:00:03" in done.stdout
     assert "1 kHz" in done.stdout
@@ -106,7 +106,7 @@ def test_a_clip_is_drawn_in_the_terminal(job: Path) -> None:
 
 def test_a_clip_is_drawn_into_a_file(job: Path, tmp_path: Path) -> None:
     path = str(job.parent / "gone" / HOSTILE)
-    done = birddask("show", job, path, "--output", tmp_path / "clip.png")
+    done = birddask_here("show", job, path, "--output", tmp_path / "clip.png")
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     picture = np.asarray(Image.open(tmp_path / "clip.png").convert("RGB"))
@@ -116,10 +116,10 @@ def test_a_clip_is_drawn_into_a_file(job: Path, tmp_path: Path) -> None:
 
 
 def test_a_silent_clip_has_nothing_to_draw(job: Path, tmp_path: Path) -> None:
-    shown = birddask("show", job, "ridge/silent.wav")
+    shown = birddask_here("show", job, "ridge/silent.wav")
     assert shown.returncode == 0, shown.stderr
     assert "silent" in shown.stdout
-    drawn = birddask("show", job, "ridge/silent.wav", "--output", tmp_path / "clip.png")
+    drawn = birddask_here("show", job, "ridge/silent.wav", "--output", tmp_path / "clip.png")
     assert drawn.returncode == 2
     assert "silent" in drawn.stderr
     assert not list(tmp_path.iterdir())

@@ -34,7 +34,7 @@ from tests.support.models import (
     tiny_card,
     write_unsealed_bundle,
 )
-from tests.support.program import birddask, write_job
+from tests.support.program import birddask_here, write_job
 from tests.support.sounds import noise, write_wav
 
 
@@ -67,9 +67,11 @@ def job(tmp_path: Path, model: Path, control: Control) -> Job:
     return job
 
 
-def test_a_model_whose_scores_stay_is_written_and_runs(job: Job, job_file: Path, model: Path, tmp_path: Path) -> None:
+def test_a_model_whose_scores_stay_is_written_and_runs(
+    job: Job, job_file: Path, model: Path, no_workers: Path, tmp_path: Path
+) -> None:
     small = tmp_path / "small"
-    done = birddask("models", "quantise", model, "--on", job_file, "--to", small)
+    done = birddask_here("models", "quantise", model, "--on", job_file, "--to", small)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("all layers: scores of 40 held-out clips and of the known clip change by up to 0.0")
     assert f"written to {small}" in done.stdout
@@ -85,12 +87,12 @@ def test_a_model_whose_scores_stay_is_written_and_runs(job: Job, job_file: Path,
 
     differences = compare_models(job, str(model), str(small), 1000).differences
     assert 0 < abs(differences[0].first - differences[0].second) <= 0.05
-    assert birddask("classify", job_file, "--model", small, "--workers", "1").returncode == 0
+    assert birddask_here("classify", job_file, "--model", small, "--cluster", no_workers).returncode == 0
     assert open_probabilities(job.output).count_rows() == 80
 
 
 def test_a_bound_that_no_way_keeps_writes_nothing(job: Job, job_file: Path, model: Path, tmp_path: Path) -> None:
-    done = birddask("models", "quantise", model, "--on", job_file, "--to", tmp_path / "small", "--bound", "1e-7")
+    done = birddask_here("models", "quantise", model, "--on", job_file, "--to", tmp_path / "small", "--bound", "1e-7")
     assert done.returncode == 2
     ways = [line.partition(":")[0] for line in done.stdout.splitlines() if "held-out" in line]
     assert ways == ["all layers", "convolutions and dense layers", "dense layers"]
@@ -122,7 +124,7 @@ def test_the_first_way_within_the_bound_is_taken(job: Job, job_file: Path, model
 
 @pytest.mark.parametrize("bound", ["-0.1", "1.5", "nan", "much"])
 def test_a_bound_that_is_none_is_refused(bound: str, model: Path, job_file: Path, tmp_path: Path) -> None:
-    done = birddask("models", "quantise", model, "--on", job_file, "--to", tmp_path / "small", "--bound", bound)
+    done = birddask_here("models", "quantise", model, "--on", job_file, "--to", tmp_path / "small", "--bound", bound)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
 

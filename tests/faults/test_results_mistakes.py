@@ -41,7 +41,7 @@ def job(output: MadeUp, tmp_path: Path) -> Path:
         (["detections", "--threshold", "0.5", "--thresholds", "t.csv"], "either --threshold or --thresholds"),
         (["detections", "--thresholds", "none.csv"], "none.csv can't be read: there is no such file"),
         (["detections", "--species", "s3ecies.txt"], "s3ecies.txt can't be read"),
-        (["detections", "--format", "xlsx"], "no format 'xlsx'; there are csv, parquet, raven"),
+        (["detections", "--format", "xlsx"], "no format 'xlsx'; there are audacity, birdnet-analyzer, csv"),
         (["detections", "--model", "birdnet"], "name one model"),
         (["detections", "--smooth"], "clips that overlap"),
         (["detections", "--output", "job.yaml"], "job.yaml is there already"),

@@ -24,7 +24,7 @@ from PIL import Image
 from birddask.review.answers import read_answers
 from birddask.safe_text import printable
 from birddask.storage import Folder
-from tests.support.program import birddask, start
+from tests.support.program import birddask, birddask_here, start
 from tests.support.reviewed import (
     HOSTILE_LABELS,
     HOSTILE_RECORDINGS,
@@ -218,7 +218,7 @@ def test_answers_become_thresholds_that_detections_take(job: Path, tmp_path: Pat
             assert say(page, number, verdict="yes" if number % 2 else "no")[0] == 200
     rows = read_answers(Folder(str(tmp_path / "out")), results)
     assert len(rows) == len(items)
-    done = birddask("calibrate", job, "--probability", "0.4", "--output", tmp_path / "thresholds.csv")
+    done = birddask_here("calibrate", job, "--probability", "0.4", "--output", tmp_path / "thresholds.csv")
     assert done.returncode == 0, done.stderr
     assert "precision 0." in done.stdout
     table = list(csv.DictReader(io.StringIO((tmp_path / "thresholds.csv").read_text(), newline="")))
@@ -226,7 +226,9 @@ def test_answers_become_thresholds_that_detections_take(job: Path, tmp_path: Pat
     assert [each["label"] for each in about["labels"]] == sorted(HOSTILE_LABELS)
     given = {each["label"]: each["threshold"]["score"] for each in about["labels"] if each["threshold"]}
     assert len(table) == len(given) > 0
-    done = birddask("detections", job, "--thresholds", tmp_path / "thresholds.csv", "--output", tmp_path / "heard.csv")
+    done = birddask_here(
+        "detections", job, "--thresholds", tmp_path / "thresholds.csv", "--output", tmp_path / "heard.csv"
+    )
     assert done.returncode == 0, done.stderr
     assert "no label answers" not in done.stdout
     heard = list(csv.DictReader(io.StringIO((tmp_path / "heard.csv").read_text(), newline="")))
@@ -239,7 +241,7 @@ def test_a_user_s_mistakes(job: Path, tmp_path: Path) -> None:
         taken = birddask("review", job, "--port", port)
         assert taken.returncode == 2
         assert f"port {port} of this machine can't be used" in taken.stderr
-    done = birddask("calibrate", copy_of(job, tmp_path))
+    done = birddask_here("calibrate", copy_of(job, tmp_path))
     assert done.returncode == 2
     assert "nobody has reviewed" in done.stderr
 
