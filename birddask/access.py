@@ -18,8 +18,8 @@ from birddask.table.block_files import block_numbers
 from birddask.table.clip_table import clip_table_key, read_clips
 
 if TYPE_CHECKING:
+    import pyarrow.dataset  # noqa: TC004 - it is only for types; what runs is `pa`
     import xarray
-    from pyarrow.dataset import Dataset
 
 _PARQUET = ".parquet"
 _PARTITIONS = pa.schema([("site", pa.string()), ("month", pa.string())])
@@ -27,7 +27,7 @@ _PARTITIONS = pa.schema([("site", pa.string()), ("month", pa.string())])
 
 def open_probabilities(
     output: str, model: str | None = None, storage_options: Mapping[str, object] | None = None
-) -> Dataset:
+) -> pyarrow.dataset.Dataset:
     """The probabilities of one model, with ``site`` and ``month`` as columns.
 
     Args:

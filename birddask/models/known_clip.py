@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import threadpoolctl
 from numpy.typing import NDArray
 
 from birddask.mels.transform import prepare
@@ -34,7 +33,5 @@ def known_answer(
         ModelError: the network does not fit its card or its labels, or gives what is no probability.
     """
     waveform = known_clip(card.mels.clip.sample_rate_hz, card.mels.clip.length_samples)
-    # As on every worker: a product's last bits depend on how many threads share it.
-    with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):
-        mels = prepare(card.mels, front_end).mels(waveform)
+    mels = prepare(card.mels, front_end).mels(waveform)
     return KnownAnswer(waveform, mels, score_unsealed(card, labels, network, mels))

@@ -133,7 +133,8 @@ def test_arrays_of_the_preset_go_along(birdnet: Folder, tmp_path: Path) -> None:
     content = linear_network(5, (2, 96, 511))
     import_bundle(Folder(str(tmp_path)), content, LABELS, read_preset(birdnet), MINE)
     bundle, original = read_bundle(Folder(str(tmp_path))), read_bundle(birdnet)
-    np.testing.assert_array_equal(bundle.known_answer.mels, original.known_answer.mels)
+    # Its last bits are those of the machine, and of the number of threads, that it was made with.
+    np.testing.assert_allclose(bundle.known_answer.mels, original.known_answer.mels, rtol=1e-5, atol=1e-6)
     assert bundle.card.mels.store_name == original.card.mels.store_name
 
 

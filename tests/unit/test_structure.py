@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import functools
 import statistics
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -90,7 +91,7 @@ OWNERS = {
     "soundfile": "recordings.sndfile clips.sound",
     "soxr": "mels.resample",
     "tflite": "models.tflite_graph",
-    "threadpoolctl": "models.ready models.known_clip",
+    "threadpoolctl": "models.ready",
     "tornado": "review.server",
     "typer": "cli.options cli.models cli.results cli.look cli.review cli.runs cli.program commands.console",
     "xarray": "access",
@@ -102,6 +103,7 @@ EVERYWHERE = {"numpy"}
 UNSEEN = {"s3fs", "smbprotocol", "gcsfs", "adlfs", "pandas", "bokeh", "pip"}
 BROUGHT_ALONG = {"kr8s": "clusters.kubernetes", "markupsafe": "page.render", "pydantic_core": "documents"}
 ONLY_FOR_TYPES = {"_typeshed"}
+SLOW_TO_LOAD = ("duckdb", "matplotlib", "numba", "pandas", "scipy", "xarray")
 CALLED_OTHERWISE = {"pyyaml": "yaml", "pillow": "PIL"}
 
 
@@ -181,6 +183,13 @@ def test_only_its_owners_import_a_dependency(dependency: str) -> None:
 def test_nothing_else_is_imported(module: str) -> None:
     tops = {name.partition(".")[0] for name in imported(module)}
     assert tops <= {"birddask", *sys.stdlib_module_names, *OWNERS, *BROUGHT_ALONG, *EVERYWHERE, *ONLY_FOR_TYPES}
+
+
+@pytest.mark.parametrize("module", ["commands.runs", "tasks"])
+def test_runs_start_without_what_takes_seconds_to_load(module: str) -> None:
+    program = f"import sys, birddask.{module}; print(*(name for name in {SLOW_TO_LOAD} if name in sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == []
 
 
 @pytest.mark.parametrize("module", MODULES)
