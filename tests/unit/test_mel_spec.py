@@ -12,7 +12,7 @@ from birddask.documents import parse, parse_yaml, to_yaml
 from birddask.errors import ConfigError
 from birddask.mels.axes import MelFilterbank, StoredArray
 from birddask.mels.scales import Decibels, SquaredPower, Unscaled
-from birddask.mels.spec import ChannelSpec, MelSpec, Padded, require_same
+from birddask.mels.spec import NAME_CHARACTERS, ChannelSpec, MelSpec, Padded, require_same
 from birddask.plan import ClipRule
 from tests.support.models import tiny_spec
 
@@ -83,6 +83,10 @@ def test_the_fingerprint_is_the_hash_of_the_sorted_json(spec: MelSpec) -> None:
     text = json.dumps(asdict(spec), sort_keys=True, separators=(",", ":"))
     assert spec.fingerprint == hashlib.sha256(text.encode()).hexdigest()[:10]
     assert spec.store_name == f"{spec.name}-{spec.fingerprint}"
+
+
+def test_a_name_may_have_every_letter_that_is_allowed() -> None:
+    assert replace(tiny_spec(), name="".join(sorted(NAME_CHARACTERS))).shape == tiny_spec().shape
 
 
 CHANGES: dict[str, Callable[[MelSpec], MelSpec]] = {

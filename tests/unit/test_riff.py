@@ -203,6 +203,7 @@ TRAILERS = {
     "guano without pad": stated(b"guan", len(GUANO) + 1, GUANO + b"."),
     "guano with pad": chunk(b"guan", GUANO + b"."),
     "a pad too many": chunk(b"guan", GUANO) + b"\0",
+    "an empty chunk at the very end": chunk(b"guan", GUANO) + stated(b"fact", 0),
     "Wildlife Acoustics": chunk(b"guan", GUANO + b".") + chunk(b"wamd", b"\x01\0\x03\0\0\0SM4"),
     "an editor": info(chunk(b"ICMT", SENTENCE)) + chunk(b"id3 ", b"ID3" + bytes(99)),
 }
