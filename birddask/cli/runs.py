@@ -36,7 +36,7 @@ def demo(
 
 @app.command()
 def run(
-    job_file: Annotated[str | None, typer.Argument(help="The job file: a path or a URL.", metavar="[JOB.yaml]")] = None,
+    job_file: Annotated[str | None, typer.Argument(help="The job file: a path or a URL.", metavar="JOB.yaml")] = None,
     archive: Annotated[str | None, typer.Option(help="Folder or URL of the recordings.")] = None,
     output: Annotated[str | None, typer.Option(help="Folder or URL of the results.")] = None,
     model: Annotated[str | None, typer.Option(help="Name or bundle of the model.")] = None,

@@ -228,7 +228,7 @@ def _data_bytes(window: _Window, start: int, declared: int) -> tuple[int, tuple[
         return available, ("truncated",)
     if declared <= available and declared not in _UNKNOWN_SIZES:
         wrapped = (available - declared) // _WRAP_BYTES * _WRAP_BYTES if declared else 0
-        if not _samples_go_on(window, start, declared + wrapped):
+        if wrapped or not _samples_go_on(window, start, declared):
             return declared + wrapped, ("size_repaired",) if wrapped else ()
     return available - _chunk_bytes_at_end(window, start), ("size_repaired",)
 

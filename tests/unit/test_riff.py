@@ -44,9 +44,9 @@ def audiomoth(icmt_bytes: int, *, artist: bool, sentence: bytes = SENTENCE, size
     return HEAD + FMT + chunk(b"LIST", b"INFO" + texts) + stated(b"data", size)
 
 
-def extensible(size: int) -> bytes:
+def extensible(size: int, tag: int = 1) -> bytes:
     """A format chunk of WAVEFORMATEXTENSIBLE up to some byte of it: 16 bits, one channel."""
-    whole = struct.pack("<HHIIHHHHIH", 0xFFFE, 1, RATE, 2 * RATE, 2, 16, 22, 16, 4, 1)
+    whole = struct.pack("<HHIIHHHHIH", 0xFFFE, 1, RATE, 2 * RATE, 2, 16, 22, 16, 4, tag)
     return chunk(b"fmt ", whole[:size])
 
 
@@ -139,6 +139,8 @@ def unsupported(tag: int, bits: int, channels: int = 1, rate: int = RATE) -> str
         (HEAD + fmt_chunk(0) + chunk(b"data", DATA), unsupported(1, 16, rate=0)),
         (HEAD + fmt_chunk(10_000_001) + chunk(b"data", DATA), unsupported(1, 16, rate=10_000_001)),
         (HEAD + extensible(25) + chunk(b"data", DATA), unsupported(0xFFFE, 16)),
+        (HEAD + extensible(40, tag=0xFFFD) + chunk(b"data", DATA), unsupported(0xFFFD, 16)),
+        (HEAD + FMT + chunk(b"junk", b"ab") + b"\0" + chunk(b"data", DATA), NO_SAMPLES),
     ],
 )
 def test_what_can_not_be_read_has_a_reason(content: bytes, message: str) -> None:
@@ -190,8 +192,13 @@ def test_a_file_without_samples_still_has_a_header(after_fmt: bytes, data_bytes:
         (stated(b"data", 96_000, DATA), FRAMES, ("truncated",)),
         (stated(b"data", 96_000, DATA[:-1]), FRAMES - 1, ("truncated",)),
         (stated(b"data", len(DATA) - 1, DATA), FRAMES - 1, ()),
+        (stated(b"data", 0, b"\1" * 8), 0, ()),
+        (stated(b"data", 0, b"\1" * 9), 4, ("size_repaired",)),
     ],
-    ids=["as declared", "trailing bytes", "size 0", "size unknown", "truncated", "truncated in a frame", "odd size"],
+    ids=[
+        *("as declared", "trailing bytes", "size 0", "size unknown", "truncated", "truncated in a frame", "odd size"),
+        *("no more than the head of a chunk", "more than that"),
+    ],
 )
 def test_a_wrong_size_is_overruled_by_what_is_there(after_fmt: bytes, frames: int, flags: tuple[str, ...]) -> None:
     header = parse(HEAD + FMT + after_fmt)
@@ -233,6 +240,7 @@ ERASED = b"\xff"
         (44, DATA[:44] + bytes(500_000), 22, ()),
         (44, DATA[:44] + ERASED * 500_000, 22, ()),
         (44, DATA[:44], 22, ()),
+        (44, DATA[:44] + b"\0\1" * 50_000, 50_022, ("size_repaired",)),
         (len(DATA), DATA + ERASED * 777, FRAMES, ()),
         (len(DATA), DATA + random.Random(1).randbytes(777), FRAMES, ()),
         (len(DATA), DATA + random.Random(1).randbytes(len(DATA)), FRAMES, ()),
@@ -349,6 +357,14 @@ def test_samples_are_looked_for_in_256_chunks(chunks: int, readable: bool) -> No
             parse(content)
 
 
+def test_what_16_reads_do_not_reach_is_left_out() -> None:
+    far = chunk(b"guan", b"g" * 70_000) + chunk(b"junk", bytes(70_000)) * 14
+    ranges = Ranges(HEAD + FMT + far + chunk(b"data", DATA))
+    header = parse_wav(ranges, len(ranges.content))
+    assert (header.frames, header.flags, header.guano) == (FRAMES, (), "")
+    assert len(ranges.read) == 16
+
+
 @pytest.mark.parametrize("step_bytes", [8, 4096, 1 << 17])
 @pytest.mark.parametrize("name", [b"junk", b"LIST", b"fmt "])
 def test_chunks_without_end_are_given_up(name: bytes, step_bytes: int) -> None:
@@ -403,8 +419,13 @@ def test_chunks_without_end_cost_no_memory(chunks: bytes, before: bool) -> None:
         ([chunk(b"junk", bytes(5000)), info(chunk(b"ICMT", SENTENCE)), chunk(b"data", DATA)], (SENTENCE, b"")),
         ([chunk(b"LIST", b"adtl" + chunk(b"ICMT", SENTENCE)), chunk(b"data", DATA)], (b"", b"")),
         ([info(stated(b"ICMT", 5000, SENTENCE)), chunk(b"data", DATA)], (SENTENCE, b"")),
+        ([info(chunk(b"ICMT", b"ends"), chunk(b"IART", b"here")), chunk(b"data", DATA)], (b"ends", b"here")),
+        ([info(stated(b"ISFT", 1 << 31), chunk(b"ICMT", SENTENCE)), chunk(b"data", DATA)], (b"", b"")),
     ],
-    ids=["before", "with residue and artist", "odd entry", "after", "far away", "of another list", "too long"],
+    ids=[
+        *("before", "with residue and artist", "odd entry", "after", "far away", "of another list", "too long"),
+        *("without a NUL", "behind one that is longer than all"),
+    ],
 )
 def test_the_comment_and_the_artist_are_found_wherever_they_stand(
     chunks: list[bytes], texts: tuple[bytes, bytes]
@@ -523,7 +544,10 @@ def test_guano_and_wamd_are_found_beyond_padding_of_any_size(junk_bytes: int) ->
 @pytest.mark.parametrize("frames", [0, 1, 100, 5000, 1_000_000])
 @pytest.mark.parametrize(
     ("following", "reads"),
-    [(b"", 1), (b"\0", 1), (stated(b"guan", len(GUANO), GUANO), 2), (ERASED * 777, 2), (b"\0" * 50_000, 2)],
+    [
+        *((b"", 1), (b"\0", 1), (ERASED * 777, 2), (b"\0" * 50_000, 2)),
+        *((stated(b"guan", len(GUANO), GUANO), 2), (stated(b"guan", len(GUANO) + 1, GUANO + b"."), 2)),
+    ],
 )
 def test_a_recording_as_a_recorder_wrote_it_takes_two_reads_at_most(frames: int, following: bytes, reads: int) -> None:
     content = audiomoth(384, artist=True, size=2 * frames) + (DATA * 1000)[: 2 * frames] + following
