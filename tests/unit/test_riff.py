@@ -365,6 +365,12 @@ def test_what_16_reads_do_not_reach_is_left_out() -> None:
     assert len(ranges.read) == 16
 
 
+def test_nothing_is_read_where_nothing_can_be() -> None:
+    ranges = Ranges(HEAD + FMT + chunk(b"data", DATA) + stated(b"junk", 70_001, bytes(70_001)))
+    assert parse_wav(ranges, len(ranges.content)).frames == FRAMES
+    assert all(start < end <= len(ranges.content) for start, end in ranges.read)
+
+
 @pytest.mark.parametrize("step_bytes", [8, 4096, 1 << 17])
 @pytest.mark.parametrize("name", [b"junk", b"LIST", b"fmt "])
 def test_chunks_without_end_are_given_up(name: bytes, step_bytes: int) -> None:
