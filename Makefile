@@ -16,7 +16,7 @@ test: $(VENV)/.test
 
 # Whole matrices, and pages that run BirdNET again and again: minutes each.
 test-slow: $(VENV)/.test
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m slow
 
 # Lines and branches that `make test` and `make test-slow` run, in all their processes; fails where they are together below 95 %.
 coverage: $(VENV)/.test
