@@ -17,7 +17,7 @@ from birddask.detections.query import Columns
 from birddask.errors import ConfigError, StorageError
 from birddask.fingerprint import sha256_hex
 from birddask.formats.format import Context, Rows
-from birddask.formats.json_object import json_object
+from birddask.formats.kinds import ndjson
 from birddask.outputs import Scans
 from birddask.storage import Options
 from birddask.storage.faults import patiently
@@ -66,7 +66,7 @@ class HttpEndpoint:
 
     def columns(self, context: Context) -> Columns:
         """The line of a detection."""
-        return {"line": json_object(context)}
+        return ndjson.FORMAT.columns(context)
 
     def know(self, scans: Scans) -> None:
         """Recordings are not told."""

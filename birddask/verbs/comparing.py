@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.stats
 from numpy.typing import NDArray
 
 from birddask.errors import ConfigError
@@ -108,6 +107,8 @@ def compare_models(job: Job, first: str, second: str, clips: int) -> Comparison:
 
 def compare_scores(rows: Sequence[ClipRow], ours: Scored, theirs: Scored) -> Comparison:
     """Two models by what they say of the same clips; pure."""
+    from scipy.stats import spearmanr  # noqa: PLC0415 - takes seconds to load, and most commands on models compare nothing
+
     there = set(theirs.labels)
     labels = [label for label in ours.labels if label in there]
     first, second = (each.probabilities[:, [each.labels.index(label) for label in labels]] for each in (ours, theirs))
@@ -117,7 +118,7 @@ def compare_scores(rows: Sequence[ClipRow], ours: Scored, theirs: Scored) -> Com
     correlations = {}
     for label in np.flatnonzero(either.max(axis=0) >= np.float32(HEARD)).tolist():
         if np.ptp(first[:, label]) and np.ptp(second[:, label]):
-            correlations[labels[label]] = float(scipy.stats.spearmanr(first[:, label], second[:, label]).statistic)
+            correlations[labels[label]] = float(spearmanr(first[:, label], second[:, label]).statistic)
     off = np.abs(first - second)
     worst = off.argmax(axis=1)
     largest = np.argsort(-off.max(axis=1), kind="stable")[:_DIFFERENCES_SHOWN]

@@ -185,8 +185,8 @@ def test_nothing_else_is_imported(module: str) -> None:
     assert tops <= {"birddask", *sys.stdlib_module_names, *OWNERS, *BROUGHT_ALONG, *EVERYWHERE, *ONLY_FOR_TYPES}
 
 
-@pytest.mark.parametrize("module", ["commands.runs", "tasks"])
-def test_runs_start_without_what_takes_seconds_to_load(module: str) -> None:
+@pytest.mark.parametrize("module", ["commands.runs", "commands.models", "tasks"])
+def test_programs_start_without_what_takes_seconds_to_load(module: str) -> None:
     program = f"import sys, birddask.{module}; print(*(name for name in {SLOW_TO_LOAD} if name in sys.modules))"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ended.stdout.split() == []
