@@ -3,6 +3,7 @@ SUDO ?=
 SERVERS ?= required
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := pytest --numprocesses 2 --dist loadfile
 # Tests start hundreds of processes: each of them would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -12,16 +13,16 @@ demo: $(VENV)/.demo
 	$(BIN)/birddask demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m 'not slow'
+	$(BIN)/python -m $(PYTEST) -m 'not slow'
 
 # Whole matrices, and pages that run BirdNET again and again: minutes each.
 test-slow: $(VENV)/.test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m slow
+	$(BIN)/python -m $(PYTEST) -m slow
 
 # Lines and branches that `make test` and `make test-slow` run, in all their processes; fails where they are together below 95 %.
 coverage: $(VENV)/.test
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m coverage run -m $(PYTEST)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 

@@ -46,6 +46,13 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_every_format_has_its_test_here() -> None:
+    tests = [name for name in globals() if name.startswith("test_")]
+    assert [
+        name for name in FORMATS if not any(test.startswith(f"test_{name.replace('-', '_')}") for test in tests)
+    ] == []
+
+
 def test_birdnet_analyzer(written: Path) -> None:
     assert (written / "birdnet-analyzer").read_bytes().decode() == (
         "Start (s),End (s),Scientific name,Common name,Confidence,File\r\n"
